@@ -1,0 +1,164 @@
+// The archive: the one door to storage. Services (DIMSE, web, import) receive, find and open instances here and know
+// nothing of segments, rings or RocksDB; the archive knows nothing of sockets.
+//
+// Threads: receive() and its Receiver belong to the caller's executor; find and read functions block and run on a worker
+// pool (io::WorkerPool), except where noted.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/core/task.h"
+#include "engine/dicom/data_set.h"
+#include "engine/dicom/header_scan.h"
+#include "engine/io/worker_pool.h"
+#include "engine/store/log.h"
+#include "engine/store/record.h"
+
+namespace cairn::archive {
+
+struct Options {
+  std::filesystem::path directory;      ///< holds the lock, the index and, by default, volume 0
+  store::LogOptions log;                ///< volumes empty: one, `directory`/volume0
+  std::size_t in_flight_bytes = 128u << 20;  ///< budget of data between sockets and log
+  std::size_t part_bytes = 1u << 20;    ///< buffer size, so the longest part plus its header
+  std::uint32_t unpersisted_records = 30'000;        ///< longest index tail that a crash may leave to replay
+  std::uint64_t unpersisted_bytes = 64u << 20;
+  std::size_t index_cache_bytes = 256u << 20;
+  bool rebuild_index = false;           ///< drop the index and replay the whole log
+};
+
+/// Who sends an instance, and what the configuration says about that source.
+struct Source {
+  std::string calling_ae, called_ae, peer_address;
+  store::Via via = store::Via::dimse;
+  store::DuplicatePolicy duplicate_policy = store::DuplicatePolicy::keep;
+};
+
+/// What the sender announced apart from the data set (DIMSE: the command set); checked against what arrives. Empty
+/// members announce nothing.
+struct Announced {
+  std::string sop_class_uid, sop_instance_uid, transfer_syntax_uid;
+};
+
+/// One instance on its way in. Use: `room`, fill, `received`, repeat, `commit`. Dropping it abandons the instance.
+class Receiver {
+ public:
+  virtual ~Receiver() = default;
+
+  /// Memory to receive the next bytes of the stream into; never empty. Waits while the memory budget is used up.
+  virtual Task<std::span<std::byte>> room() = 0;
+  /// Hands on what is held when others wait for memory (a slow sender must not keep a buffer); cheap to call often.
+  virtual void relieve() = 0;
+  /// The first `length` bytes of room() are now filled. Errors: what the header scan says; after one, keep receiving or
+  /// stop, commit() repeats it.
+  virtual Result<> received(std::size_t length) = 0;
+  /// Copies `bytes` in; for callers that do not receive into room().
+  virtual Task<> write(Bytes bytes) = 0;
+
+  struct Stored {
+    store::Outcome outcome = store::Outcome::stored;
+    std::string sop_class_uid, sop_instance_uid, study_instance_uid, series_instance_uid;
+    std::uint64_t bytes = 0;
+  };
+  /// The stream is complete: returns once the instance is durable and in the index. Errors: missing or malformed
+  /// (named in Error::where), mismatch with what was announced, conflict (duplicate policy), out_of_space, io, closed.
+  virtual Task<Stored> commit() = 0;
+};
+
+/// An instance in the index.
+struct Instance {
+  store::Sequence sequence = 0;
+  std::string sop_class_uid, sop_instance_uid, study_instance_uid, series_instance_uid, transfer_syntax_uid;
+  std::uint64_t stream_length = 0;
+  std::uint64_t data_set_offset = 0;
+  dicom::Extent pixel_data;
+  Digest128 digest{};
+  std::vector<store::Part> parts;
+};
+
+/// Random access to the stored stream of one instance; reads are verified. Blocking; one thread at a time.
+class StreamReader {
+ public:
+  virtual ~StreamReader() = default;
+  virtual std::uint64_t size() const = 0;
+  /// Fills `into` from `offset`; short only at the end. Errors: io, corrupt.
+  virtual Result<std::size_t> read(std::uint64_t offset, MutableBytes into) = 0;
+  /// The rest of the part that `offset` lies in, without copying; empty at the end. `keep` holds it alive.
+  struct View {
+    store::PartBytes keep;
+    Bytes bytes;
+  };
+  virtual Result<View> view(std::uint64_t offset) = 0;
+};
+
+enum class Level { patient, study, series, instance };
+
+/// Keys of a query by unique keys and Patient ID; an empty list matches all.
+struct Query {
+  Level level = Level::study;
+  std::vector<std::string> patient_ids, study_uids, series_uids, instance_uids;
+  std::size_t limit = 0;   ///< 0: no limit
+  std::size_t offset = 0;
+};
+
+/// One match: the attributes of its level and those above, in the character set of the source (data set's
+/// character_set()), with ModalitiesInStudy, NumberOfStudyRelatedSeries/Instances, NumberOfSeriesRelatedInstances.
+using Match = dicom::DataSet;
+
+struct Counts {
+  std::uint64_t patients = 0, studies = 0, series = 0, instances = 0, history = 0, bytes = 0;
+};
+
+struct Stats {
+  Counts counts;
+  std::vector<store::VolumeStats> volumes;
+  store::Sequence committed = 0, applied = 0, persisted = 0;
+  std::uint64_t received_instances = 0, received_bytes = 0, identical = 0, replaced = 0, refused = 0, failed = 0;
+  std::size_t in_flight_bytes = 0, in_flight_budget_bytes = 0;
+};
+
+class Archive {
+ public:
+  virtual ~Archive() = default;
+
+  /// Locks the directory, opens log and index, replays the tail. `pool` outlives the archive. Errors: conflict (another
+  /// process holds the directory; its pid is in the lock file), io, corrupt, mismatch.
+  static Result<std::unique_ptr<Archive>> open(Options options, io::WorkerPool& pool);
+  /// Refuses new instances, finishes those committed, persists the index, seals, unlocks.
+  virtual void close() = 0;
+
+  /// Any thread. Errors: out_of_space, closed.
+  virtual Result<std::unique_ptr<Receiver>> receive(Source source, Announced announced) = 0;
+
+  /// Matches in a stable order. `each` returns false to stop early. Patient level answers one match per Patient ID.
+  virtual Result<> find(const Query& query, const std::function<bool(Match&&)>& each) = 0;
+
+  virtual Result<Instance> instance(std::string_view sop_instance_uid) = 0;
+  /// Instances of a study, or of one series of it, in display order (series by Series Number, instances by Instance
+  /// Number). Errors: not_found when there is none.
+  virtual Result<std::vector<Instance>> instances(std::string_view study_uid, std::string_view series_uid) = 0;
+  /// The headers of a series (or of a whole study when `series_uid` is empty) from the index alone, in display order.
+  virtual Result<> headers(std::string_view study_uid, std::string_view series_uid,
+                           const std::function<bool(std::string_view sop_instance_uid, dicom::Header&&)>& each) = 0;
+  virtual Result<dicom::Header> header(std::string_view sop_instance_uid) = 0;
+  /// Changes whenever the series gains, loses or replaces an instance; 0 when it is unknown. Cheap, any thread.
+  virtual std::uint64_t series_version(std::string_view study_uid, std::string_view series_uid) = 0;
+
+  virtual std::unique_ptr<StreamReader> open(const Instance& instance) = 0;
+
+  virtual Result<std::uint64_t> scrub(const std::function<void(const store::Fault&)>& fault,
+                                      const std::function<void(std::uint64_t, std::uint64_t)>& progress) = 0;
+  virtual Stats stats() = 0;
+  /// One line per key of every column family, caches excluded, as hexadecimal text: to compare two indexes.
+  virtual Result<> dump_index(const std::function<void(std::string_view line)>& each) = 0;
+  virtual store::ReplaySummary opened_with() const = 0;
+};
+
+}  // namespace cairn::archive
