@@ -1,0 +1,229 @@
+#include "engine/app/config.h"
+
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <fstream>
+#include <limits>
+#include <set>
+#include <sstream>
+
+namespace cairn::app {
+namespace {
+
+/// One table of the file: hands out values of known keys and, at the end, objects to the rest.
+class Table {
+ public:
+  Table(const toml::table& table, std::string path, std::string_view file)
+      : table_(table), path_(std::move(path)), file_(file) {}
+
+  void read(const char* key, std::string& into) {
+    if (const auto* node = take(key)) into = typed<std::string>(*node, key, "a string");
+  }
+  void read(const char* key, std::filesystem::path& into) {
+    std::string text = into.string();
+    read(key, text);
+    if (text.empty()) reject(*table_.get(key), key, "must not be empty");
+    into = text;
+  }
+  void read(const char* key, bool& into) {
+    if (const auto* node = take(key)) into = typed<bool>(*node, key, "true or false");
+  }
+  template <std::unsigned_integral T>
+    requires(!std::same_as<T, bool>)
+  void read(const char* key, T& into, T least, T most) {
+    const auto* node = take(key);
+    if (!node) return;
+    const auto value = typed<std::int64_t>(*node, key, "an integer");
+    if (value < 0 || static_cast<std::uint64_t>(value) < least || static_cast<std::uint64_t>(value) > most) {
+      reject(*node, key, "must be from " + std::to_string(least) + " to " + std::to_string(most));
+    }
+    into = static_cast<T>(value);
+  }
+  template <class T>
+  void read(const char* key, T& into, std::initializer_list<std::pair<const char*, T>> choices) {
+    const auto* node = take(key);
+    if (!node) return;
+    const auto value = typed<std::string>(*node, key, "a string");
+    std::string names;
+    for (const auto& [name, choice] : choices) {
+      if (value == name) {
+        into = choice;
+        return;
+      }
+      names += names.empty() ? name : std::string(", ") + name;
+    }
+    reject(*node, key, "must be one of " + names);
+  }
+  void read(const char* key, std::vector<std::string>& into) {
+    const auto* node = take(key);
+    if (!node) return;
+    const auto* array = node->as_array();
+    if (!array) reject(*node, key, "must be an array of strings");
+    into.clear();
+    for (const auto& element : *array) into.push_back(typed<std::string>(element, key, "a string"));
+  }
+  /// Calls `each` with every table of the array of tables `key`.
+  template <class Each>
+  void tables(const char* key, Each each) {
+    const auto* node = take(key);
+    if (!node) return;
+    const auto* array = node->as_array();
+    if (!array) reject(*node, key, std::string("must be written [[") + path_ + '.' + key + "]]");
+    for (const auto& element : *array) {
+      const auto* table = element.as_table();
+      if (!table) reject(element, key, "must be a table");
+      Table inner(*table, path_ + '.' + key, file_);
+      each(inner);
+      inner.finish();
+    }
+  }
+  /// Calls `read_it` with the table `key`, when it is there.
+  template <class Read>
+  void table(const char* key, Read read_it) {
+    const auto* node = take(key);
+    if (!node) return;
+    const auto* found = node->as_table();
+    if (!found) reject(*node, key, std::string("must be a table, [") + key + "]");
+    Table inner(*found, key, file_);
+    read_it(inner);
+    inner.finish();
+  }
+  void finish() const {
+    for (const auto& [key, node] : table_) {
+      if (!taken_.contains(std::string(key.str()))) {
+        fail_at(key.source().begin.line, "unknown key " + where(std::string(key.str()).c_str()));
+      }
+    }
+  }
+  [[noreturn]] void reject(const toml::node& node, const char* key, const std::string& why) const {
+    fail_at(node.source().begin.line, where(key) + ' ' + why);
+  }
+  const toml::node& node(const char* key) const { return *table_.get(key); }
+  bool has(const char* key) const { return table_.contains(key); }
+
+ private:
+  const toml::node* take(const char* key) {
+    taken_.insert(key);
+    return table_.get(key);
+  }
+  template <class T>
+  T typed(const toml::node& node, const char* key, const char* kind) const {
+    const auto value = node.value_exact<T>();
+    if (!value) reject(node, key, std::string("must be ") + kind);
+    return *value;
+  }
+  std::string where(const char* key) const { return path_.empty() ? key : path_ + '.' + key; }
+  [[noreturn]] void fail_at(toml::source_index line, const std::string& what) const {
+    throw ConfigError(std::string(file_) + ':' + std::to_string(line) + ": " + what);
+  }
+
+  const toml::table& table_;
+  std::string path_;
+  std::string_view file_;
+  std::set<std::string> taken_;
+};
+
+void read_ae_title(Table& t, std::string& title) {
+  t.read("ae_title", title);
+  const auto printable = [](char c) { return c >= 0x20 && c < 0x7f && c != '\\'; };
+  if (title.empty() || title.size() > 16 || !std::all_of(title.begin(), title.end(), printable)) {
+    t.reject(t.node("ae_title"), "ae_title", "must be 1 to 16 printable characters (PS3.5 table 6.2-1)");
+  }
+}
+
+void read_policy(Table& t, store::DuplicatePolicy& policy) {
+  using enum store::DuplicatePolicy;
+  t.read("duplicates", policy, {{"keep", keep}, {"replace", replace}, {"refuse", refuse}});
+}
+
+Config read_tables(const toml::table& root, std::string_view name) {
+  constexpr std::uint64_t kMostMib = 1u << 24;  // 16 TiB
+  Config c;
+  Table top(root, "", name);
+  top.table("archive", [&](Table& t) {
+    t.read("data", c.archive.data);
+    using enum log::Level;
+    t.read("log_level", c.archive.log_level,
+           {{"debug", debug}, {"info", info}, {"warning", warning}, {"error", error}});
+  });
+  top.table("dicom", [&](Table& t) {
+    auto& d = c.dicom;
+    t.read("address", d.address);
+    t.read<std::uint16_t>("port", d.port, 0, 65535);
+    if (t.has("ae_title")) read_ae_title(t, d.ae_title);
+    t.read("accept_unknown_sop_classes", d.accept_unknown_sop_classes);
+    t.read<std::uint32_t>("max_associations", d.max_associations, 1, 100'000);
+    t.read<std::uint32_t>("max_pdu_bytes", d.max_pdu_bytes, 4096, 16u << 20);
+    t.read<std::uint16_t>("async_window", d.async_window, 1, 1024);
+    read_policy(t, d.duplicates);
+    t.read<std::uint32_t>("artim_timeout_s", d.artim_timeout_s, 1, 3600);
+    t.read<std::uint32_t>("idle_timeout_s", d.idle_timeout_s, 1, 86'400);
+    t.read<std::uint32_t>("stall_timeout_s", d.stall_timeout_s, 1, 3600);
+    t.tables("caller", [&](Table& caller) {
+      CallerConfig made;
+      made.duplicates = d.duplicates;
+      if (!caller.has("ae_title")) {
+        throw ConfigError(std::string(name) + ": every [[dicom.caller]] needs an ae_title");
+      }
+      read_ae_title(caller, made.ae_title);
+      caller.read("addresses", made.addresses);
+      read_policy(caller, made.duplicates);
+      d.callers.push_back(std::move(made));
+    });
+  });
+  top.table("http", [&](Table& t) {
+    t.read("address", c.http.address);
+    t.read<std::uint16_t>("port", c.http.port, 0, 65535);
+    t.read<std::uint32_t>("max_connections", c.http.max_connections, 1, 100'000);
+    t.read("admin_off_loopback", c.http.admin_off_loopback);
+  });
+  top.table("store", [&](Table& t) {
+    auto& s = c.store;
+    t.read<std::uint64_t>("segment_mib", s.segment_mib, 1, 1u << 16);
+    t.read<std::uint64_t>("reserve_mib", s.reserve_mib, 0, kMostMib);
+    t.read<std::uint64_t>("prewritten_mib", s.prewritten_mib, 0, kMostMib);
+    t.read<std::uint64_t>("prewrite_mib_per_s", s.prewrite_mib_per_s, 1, 1u << 20);
+    t.read<std::uint64_t>("in_flight_mib", s.in_flight_mib, 4, 1u << 20);
+    t.read<std::uint64_t>("read_cache_mib", s.read_cache_mib, 0, kMostMib);
+    t.read("io", s.ring, {{"ring", true}, {"plain", false}});
+    std::set<std::uint32_t> ids;
+    t.tables("volume", [&](Table& v) {
+      VolumeConfig made;
+      v.read<std::uint32_t>("id", made.id, 0, 65535);
+      v.read("directory", made.directory);
+      if (!ids.insert(made.id).second) v.reject(v.node("id"), "id", "is used twice");
+      s.volumes.push_back(std::move(made));
+    });
+  });
+  top.table("index", [&](Table& t) {
+    t.read<std::uint32_t>("unpersisted_records", c.index.unpersisted_records, 100, 10'000'000);
+    t.read<std::uint64_t>("unpersisted_mib", c.index.unpersisted_mib, 1, 1u << 16);
+    t.read<std::uint64_t>("cache_mib", c.index.cache_mib, 8, kMostMib);
+  });
+  top.table("volumes", [&](Table& t) { t.read<std::uint64_t>("cache_mib", c.volumes.cache_mib, 16, kMostMib); });
+  top.table("workers", [&](Table& t) { t.read<std::uint32_t>("threads", c.workers.threads, 0, 1024); });
+  top.finish();
+  return c;
+}
+
+}  // namespace
+
+Config parse_config(std::string_view text, std::string_view name) {
+  try {
+    return read_tables(toml::parse(text), name);
+  } catch (const toml::parse_error& e) {
+    throw ConfigError(std::string(name) + ':' + std::to_string(e.source().begin.line) + ": " +
+                      std::string(e.description()));
+  }
+}
+
+Config read_config(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  if (!in) throw ConfigError(file.string() + ": cannot be read");
+  std::ostringstream text;
+  text << in.rdbuf();
+  return parse_config(text.str(), file.string());
+}
+
+}  // namespace cairn::app

@@ -1,0 +1,84 @@
+// The configuration file (TOML): read once at start, checked strictly. configs/cairn.toml shows every key.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "engine/core/log.h"
+#include "engine/store/record.h"
+
+namespace cairn::app {
+
+/// What is wrong with the configuration, with file and line.
+struct ConfigError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+struct CallerConfig {
+  std::string ae_title;
+  std::vector<std::string> addresses;
+  store::DuplicatePolicy duplicates = store::DuplicatePolicy::keep;
+};
+
+struct VolumeConfig {
+  std::uint32_t id = 0;
+  std::filesystem::path directory;
+};
+
+struct Config {
+  struct {
+    std::filesystem::path data = "./data";
+    log::Level log_level = log::Level::info;
+  } archive;
+  struct {
+    std::string address = "127.0.0.1";
+    std::uint16_t port = 11112;
+    std::string ae_title = "CAIRN";
+    bool accept_unknown_sop_classes = true;
+    std::uint32_t max_associations = 1000;
+    std::uint32_t max_pdu_bytes = 262144;
+    std::uint16_t async_window = 16;
+    store::DuplicatePolicy duplicates = store::DuplicatePolicy::keep;
+    std::uint32_t artim_timeout_s = 30;
+    std::uint32_t idle_timeout_s = 600;
+    std::uint32_t stall_timeout_s = 60;
+    std::vector<CallerConfig> callers;
+  } dicom;
+  struct {
+    std::string address = "127.0.0.1";
+    std::uint16_t port = 8080;
+    std::uint32_t max_connections = 1000;
+    bool admin_off_loopback = false;
+  } http;
+  struct {
+    std::uint64_t segment_mib = 512;
+    std::uint64_t reserve_mib = 1024;
+    std::uint64_t prewritten_mib = 4096;
+    std::uint64_t prewrite_mib_per_s = 400;
+    std::uint64_t in_flight_mib = 128;
+    std::uint64_t read_cache_mib = 512;
+    bool ring = true;
+    std::vector<VolumeConfig> volumes;
+  } store;
+  struct {
+    std::uint32_t unpersisted_records = 30000;
+    std::uint64_t unpersisted_mib = 64;
+    std::uint64_t cache_mib = 256;
+  } index;
+  struct {
+    std::uint64_t cache_mib = 2048;
+  } volumes;
+  struct {
+    std::uint32_t threads = 0;
+  } workers;
+};
+
+/// Throws ConfigError. Relative paths in the file are relative to the working directory.
+Config read_config(const std::filesystem::path& file);
+/// Reads from text; `name` stands in messages.
+Config parse_config(std::string_view text, std::string_view name);
+
+}  // namespace cairn::app

@@ -1,0 +1,76 @@
+#include "engine/app/config.h"
+
+#include <gtest/gtest.h>
+
+namespace cairn::app {
+namespace {
+
+std::string error_of(std::string_view text) {
+  try {
+    parse_config(text, "c.toml");
+  } catch (const ConfigError& e) {
+    return e.what();
+  }
+  return "";
+}
+
+TEST(Config, TheShippedFileHasTheBuiltInDefaults) {
+  const Config shipped = read_config(std::string(CAIRN_SOURCE_DIR) + "/configs/cairn.toml");
+  const Config built_in;
+  EXPECT_EQ(shipped.archive.data, built_in.archive.data);
+  EXPECT_EQ(shipped.dicom.port, built_in.dicom.port);
+  EXPECT_EQ(shipped.dicom.ae_title, built_in.dicom.ae_title);
+  EXPECT_EQ(shipped.dicom.accept_unknown_sop_classes, built_in.dicom.accept_unknown_sop_classes);
+  EXPECT_EQ(shipped.dicom.max_associations, built_in.dicom.max_associations);
+  EXPECT_EQ(shipped.dicom.max_pdu_bytes, built_in.dicom.max_pdu_bytes);
+  EXPECT_EQ(shipped.dicom.async_window, built_in.dicom.async_window);
+  EXPECT_EQ(shipped.dicom.artim_timeout_s, built_in.dicom.artim_timeout_s);
+  EXPECT_EQ(shipped.dicom.idle_timeout_s, built_in.dicom.idle_timeout_s);
+  EXPECT_EQ(shipped.dicom.stall_timeout_s, built_in.dicom.stall_timeout_s);
+  EXPECT_TRUE(shipped.dicom.callers.empty());
+  EXPECT_EQ(shipped.http.port, built_in.http.port);
+  EXPECT_EQ(shipped.http.max_connections, built_in.http.max_connections);
+  EXPECT_EQ(shipped.store.segment_mib, built_in.store.segment_mib);
+  EXPECT_EQ(shipped.store.reserve_mib, built_in.store.reserve_mib);
+  EXPECT_EQ(shipped.store.prewritten_mib, built_in.store.prewritten_mib);
+  EXPECT_EQ(shipped.store.prewrite_mib_per_s, built_in.store.prewrite_mib_per_s);
+  EXPECT_EQ(shipped.store.in_flight_mib, built_in.store.in_flight_mib);
+  EXPECT_EQ(shipped.store.read_cache_mib, built_in.store.read_cache_mib);
+  EXPECT_EQ(shipped.index.unpersisted_records, built_in.index.unpersisted_records);
+  EXPECT_EQ(shipped.index.unpersisted_mib, built_in.index.unpersisted_mib);
+  EXPECT_EQ(shipped.index.cache_mib, built_in.index.cache_mib);
+  EXPECT_EQ(shipped.volumes.cache_mib, built_in.volumes.cache_mib);
+  EXPECT_EQ(shipped.workers.threads, built_in.workers.threads);
+}
+
+TEST(Config, AnUnknownKeyIsNamedWithItsLine) {
+  EXPECT_EQ(error_of("[dicom]\nport = 104\nprot = 1\n"), "c.toml:3: unknown key dicom.prot");
+  EXPECT_EQ(error_of("[dicmo]\nport = 104\n"), "c.toml:1: unknown key dicmo");
+}
+
+TEST(Config, ABadValueIsNamedWithItsLine) {
+  EXPECT_EQ(error_of("[dicom]\n\nport = 70000\n"), "c.toml:3: dicom.port must be from 0 to 65535");
+  EXPECT_EQ(error_of("[dicom]\nport = \"104\"\n"), "c.toml:2: dicom.port must be an integer");
+  EXPECT_EQ(error_of("[dicom]\nae_title = \"SEVENTEEN_LETTERS\"\n"),
+            "c.toml:2: dicom.ae_title must be 1 to 16 printable characters (PS3.5 table 6.2-1)");
+  EXPECT_EQ(error_of("[dicom]\nduplicates = \"merge\"\n"),
+            "c.toml:2: dicom.duplicates must be one of keep, replace, refuse");
+  EXPECT_EQ(error_of("[store]\nio = true\n"), "c.toml:2: store.io must be a string");
+  EXPECT_EQ(error_of("[[store.volume]]\nid = 1\ndirectory = \"a\"\n[[store.volume]]\nid = 1\ndirectory = \"b\"\n"),
+            "c.toml:5: store.volume.id is used twice");
+  EXPECT_NE(error_of("[dicom\n"), "");
+}
+
+TEST(Config, CallersInheritTheDuplicatePolicy) {
+  const Config c = parse_config(
+      "[dicom]\nduplicates = \"refuse\"\n[[dicom.caller]]\nae_title = \"CT1\"\naddresses = [\"10.0.0.0/8\"]\n"
+      "[[dicom.caller]]\nae_title = \"MR1\"\nduplicates = \"replace\"\n",
+      "c.toml");
+  ASSERT_EQ(c.dicom.callers.size(), 2u);
+  EXPECT_EQ(c.dicom.callers[0].duplicates, store::DuplicatePolicy::refuse);
+  EXPECT_EQ(c.dicom.callers[0].addresses, std::vector<std::string>{"10.0.0.0/8"});
+  EXPECT_EQ(c.dicom.callers[1].duplicates, store::DuplicatePolicy::replace);
+}
+
+}  // namespace
+}  // namespace cairn::app
