@@ -88,6 +88,7 @@ Shape shape_of(Kind kind) {
 constexpr std::size_t kPoolBytes = 4u << 20;
 constexpr std::uint32_t kFragmentBytes = 1u << 20;
 constexpr std::size_t kTinyTextBytes = 3300;
+constexpr std::size_t kTextBytes = 64u << 10;
 
 class GeneratedCorpus final : public Corpus {
  public:
@@ -102,6 +103,11 @@ class GeneratedCorpus final : public Corpus {
         const auto noise = static_cast<std::uint16_t>((r >> (16 * k)) & 63);
         store_le(&pool_[i + 2 * k], static_cast<std::uint16_t>(1000 + ramp + noise));
       }
+    }
+    for (std::size_t i = 0; text_.size() < kTextBytes; ++i) {
+      constexpr const char* kWords[] = {"no ",   "focal ", "lesion ", "of ",    "the ",
+                                        "left ", "right ", "lung. ",  "Liver ", "normal, "};
+      text_ += kWords[mix(seed + i) % std::size(kWords)];
     }
     store_le<std::uint16_t>(fragment_head_.data(), 0xFFFE);
     store_le<std::uint16_t>(fragment_head_.data() + 2, 0xE000);
@@ -122,8 +128,8 @@ class GeneratedCorpus final : public Corpus {
     const std::uint64_t series = index / shape_.series_length % shape_.series_per_study;
     const std::uint64_t study = index / shape_.series_length / shape_.series_per_study;
     char uid[80];
-    // 2.25.1 then seed, sender, study, series, instance: 36 digits, below 2^128.
-    const auto base = std::snprintf(uid, sizeof uid, "2.25.1%010llu%04llu%09llu",
+    // 2.25.1 then kind, seed, sender, study, series, instance: 37 digits, below 2^128.
+    const auto base = std::snprintf(uid, sizeof uid, "2.25.1%u%010llu%04llu%09llu", static_cast<unsigned>(kind_),
                                     static_cast<unsigned long long>(seed_ % 10'000'000'000u),
                                     static_cast<unsigned long long>(sender), static_cast<unsigned long long>(study));
     o.study_instance_uid.assign(uid, static_cast<std::size_t>(base));
@@ -177,7 +183,7 @@ class GeneratedCorpus final : public Corpus {
       case Kind::tiny:
         w.text(0x0040, 0xA040, "CS", "TEXT");
         w.long_head(0x0040, 0xA160, "UT", kTinyTextBytes);
-        borrow(o, std::span(pool_).subspan(mix(index ^ seed_) % (kPoolBytes / 2) & ~std::size_t{7}, kTinyTextBytes));
+        borrow(o, as_bytes(text_).subspan(mix(index ^ seed_) % (text_.size() - kTinyTextBytes), kTinyTextBytes));
         break;
       case Kind::huge:
         video(w, o);
@@ -244,6 +250,7 @@ class GeneratedCorpus final : public Corpus {
   Shape shape_;
   std::uint64_t seed_;
   std::vector<std::byte> pool_;
+  std::string text_;
   std::array<std::byte, 8> fragment_head_{}, delimiter_{};
   std::uint64_t fragments_ = 1;
 };
