@@ -1,0 +1,157 @@
+// High-Throughput JPEG 2000. Adapter of OpenJPH 0.9 for streams that pass the guard; others are left to OpenJPEG.
+#include <openjph/ojph_arch.h>
+#include <openjph/ojph_base.h>
+#include <openjph/ojph_codestream.h>
+#include <openjph/ojph_file.h>
+#include <openjph/ojph_mem.h>
+#include <openjph/ojph_message.h>
+#include <openjph/ojph_params.h>
+
+#include <algorithm>
+#include <exception>
+#include <new>
+#include <stdexcept>
+
+#include "codec/adapters.h"
+#include "codec/j2k_header.h"
+
+namespace cairn::codec {
+namespace {
+
+class ThrowingError final : public ojph::message_error {
+ public:
+  void operator()(int, const char*, int, const char*, ...) override { throw std::runtime_error("OpenJPH"); }
+};
+class SilentWarning final : public ojph::message_warning {
+ public:
+  void operator()(int, const char*, int, const char*, ...) override {}
+};
+
+class Encoded final : public ojph::outfile_base {
+ public:
+  std::size_t write(const void* data, std::size_t size) override {
+    const auto* const p = static_cast<const std::byte*>(data);
+    bytes_.insert(bytes_.end(), p, p + size);
+    return size;
+  }
+  ojph::si64 tell() override { return static_cast<ojph::si64>(bytes_.size()); }
+  Bytes bytes() const { return bytes_; }
+
+ private:
+  std::vector<std::byte> bytes_;
+};
+
+/// Closes also when an exception leaves.
+class Codestream {
+ public:
+  ~Codestream() { stream_.close(); }
+  ojph::codestream* operator->() { return &stream_; }
+
+ private:
+  ojph::codestream stream_;
+};
+
+template <class T>
+void store_line(const ojph::si32* from, std::byte* into, std::size_t count, std::size_t step, ojph::si32 low,
+                ojph::si32 high) {
+  for (std::size_t i = 0; i < count; ++i) {
+    store_le<T>(into + i * step * sizeof(T), static_cast<T>(std::clamp(from[i], low, high)));
+  }
+}
+
+template <class T>
+bool pull_lines(ojph::codestream& stream, const PixelFormat& format, const J2KComponent& c, std::byte* out) {
+  const std::size_t step = format.samples_per_pixel;
+  const ojph::si32 low = c.is_signed ? -(1 << (c.precision - 1)) : 0;
+  const ojph::si32 high = c.is_signed ? (1 << (c.precision - 1)) - 1 : (1 << c.precision) - 1;
+  for (std::uint32_t row = 0; row < format.rows; ++row) {
+    for (std::size_t k = 0; k < step; ++k) {
+      ojph::ui32 component = 0;
+      const ojph::line_buf* const line = stream.pull(component);
+      if (line == nullptr || component >= step || line->size < format.columns) return false;
+      std::byte* const into = out + (std::size_t{row} * format.columns * step + component) * sizeof(T);
+      store_line<T>(line->i32, into, format.columns, step, low, high);
+    }
+  }
+  return true;
+}
+
+/// A tiny image through encoder and decoder: their function tables are set up on first use without a lock.
+void run_once() {
+  Encoded file;
+  {
+    Codestream stream;
+    ojph::param_siz siz = stream->access_siz();
+    siz.set_image_extent(ojph::point(16, 16));
+    siz.set_num_components(1);
+    siz.set_component(0, ojph::point(1, 1), 8, false);
+    stream->access_cod().set_reversible(true);
+    stream->set_planar(false);
+    stream->write_headers(&file);
+    ojph::ui32 component = 0;
+    ojph::line_buf* line = stream->exchange(nullptr, component);
+    for (int row = 0; row < 16; ++row) {
+      for (int i = 0; i < 16; ++i) line->i32[i] = row * 16 + i;
+      line = stream->exchange(line, component);
+    }
+    stream->flush();
+  }
+  PixelFormat format;
+  format.rows = format.columns = 16;
+  format.bits_allocated = format.bits_stored = 8;
+  static_cast<void>(decode_htj2k_fast(format, file.bytes()));
+}
+
+}  // namespace
+
+void warm_up_htj2k() {
+  // The library keeps the addresses, so the objects live as long as the process.
+  static ThrowingError errors;
+  static SilentWarning warnings;
+  ojph::configure_error(&errors);
+  ojph::configure_warning(&warnings);
+  try {
+    run_once();
+  } catch (const std::exception&) {
+    // Nothing depends on the picture.
+  }
+}
+
+Result<RawImage> decode_htj2k_fast(const PixelFormat& format, Bytes coded) {
+  CAIRN_TRY(const Bytes codestream, find_codestream(coded));
+  CAIRN_TRY(const J2KHeader header, read_j2k_header(codestream));
+  CAIRN_TRYV(check_j2k_format(header, format));
+  CAIRN_TRYV(check_j2k_cost(header, codestream));
+  if (!is_plain_htj2k(header, codestream)) return fail(Errc::unsupported, "HTJ2K stream outside the guarded profile");
+
+  RawImage image;
+  const J2KComponent& component = header.components[0];
+  image.precision = component.precision;
+  image.width_bytes = component.precision <= 8 ? 1 : 2;
+  image.stream_signed = component.is_signed;
+  image.lossy = !header.style.reversible;
+  if (header.multi_component_transform) image.colour = StreamColour::rgb;
+  if (codestream.data() != coded.data()) image.mark(Oddity::jp2_boxes);
+  if (component.is_signed != format.is_signed) image.mark(Oddity::sign_differs);
+  image.samples.resize(samples_per_frame(format) * image.width_bytes);
+  try {
+    ojph::mem_infile file;
+    file.open(reinterpret_cast<const ojph::ui8*>(codestream.data()), header.end);
+    Codestream stream;
+    stream->read_headers(&file);
+    stream->set_planar(false);
+    stream->create();
+    const bool whole = image.width_bytes == 1 ? pull_lines<std::uint8_t>(*stream.operator->(), format, component, image.samples.data())
+                                              : pull_lines<std::uint16_t>(*stream.operator->(), format, component, image.samples.data());
+    if (!whole) return fail(Errc::malformed, "HTJ2K stream gives fewer lines than it announces", header.first_tile_part);
+  } catch (const std::bad_alloc&) {
+    return fail(Errc::out_of_memory, "HTJ2K decoder");
+  } catch (const std::exception&) {
+    return fail(Errc::malformed, "HTJ2K stream refused by the decoder", header.first_tile_part);
+  } catch (const char*) {  // what its allocator throws
+    return fail(Errc::out_of_memory, "HTJ2K decoder");
+  }
+  return image;
+}
+
+}  // namespace cairn::codec
