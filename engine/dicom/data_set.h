@@ -18,6 +18,7 @@
 namespace cairn::dicom {
 
 struct Header;
+class DataSetBuilder;
 
 /// Where a left-out value lies: byte offset and length in the complete Part 10 stream (or, for a deflated data set, in
 /// its inflated form). An encapsulated value's length runs from its first item to the end of its sequence delimiter.
@@ -32,16 +33,17 @@ class DataSet;
 struct Element {
   Tag tag;
   VR vr = VR::none;
-  std::string value;            ///< empty for SQ and for bulk values
-  std::vector<DataSet> items;   ///< of a sequence, in order
+  std::string value;           ///< empty for SQ and for bulk values
+  std::vector<DataSet> items;  ///< of a sequence, in order
   std::optional<BulkValue> bulk;
 };
 
 /// Elements in ascending tag order, one per tag (of repeated ones the first is kept).
 class DataSet {
  public:
-  /// Parses a whole data set (no preamble, no File Meta Information). Errors: truncated, malformed, limit_exceeded
-  /// (nesting deeper than kMaxNesting), with the byte offset.
+  /// Parses a whole data set (no preamble, no File Meta Information, not deflated: inflate_data_set() first). Errors:
+  /// truncated, malformed, limit_exceeded (nesting deeper than kMaxNesting), with the byte offset. Encapsulated values
+  /// are left out (`bulk`, its offset counted in `bytes`). Tolerates what the header scan does.
   static Result<DataSet> parse(Bytes bytes, Encoding encoding);
   /// Parses what the index keeps of an instance.
   static Result<DataSet> parse(const Header& header);
@@ -51,8 +53,8 @@ class DataSet {
   const Element* find(Tag tag) const noexcept;
   bool contains(Tag tag) const noexcept { return find(tag) != nullptr; }
 
-  /// The value as UTF-8 without padding, decoded by the data set's Specific Character Set for the VRs that it governs;
-  /// empty when absent. Several values stay separated by backslashes.
+  /// The value as UTF-8 without padding (numbers of binary VRs in decimal), decoded by the data set's Specific
+  /// Character Set for the VRs that it governs; empty when absent. Several values stay separated by backslashes.
   std::string text(Tag tag) const;
   /// As text(), but of value number `index` from 0; empty when there are fewer.
   std::string text(Tag tag, std::size_t index) const;
@@ -63,14 +65,17 @@ class DataSet {
   /// Item `index` of a sequence, or nullptr.
   const DataSet* item(Tag sequence, std::size_t index = 0) const noexcept;
 
-  void set(Element element);                            ///< inserts or replaces, keeping the order
-  void set_text(Tag tag, VR vr, std::string_view utf8); ///< pads to even length by PS3.5 §6.2
+  void set(Element element);  ///< inserts or replaces, keeping the order
+  /// Encodes by character_set() where it governs the VR ("?" for characters outside it), and pads to even length by
+  /// PS3.5 §6.2. Setting Specific Character Set (0008,0005) sets character_set() too: do it first.
+  void set_text(Tag tag, VR vr, std::string_view utf8);
   void set_us(Tag tag, std::uint16_t value);
   void set_ul(Tag tag, std::uint32_t value);
   void erase(Tag tag);
 
-  /// Encodes as explicit or implicit VR, little- or big-endian (never deflated), sequences with defined lengths.
-  /// Precondition: no bulk values.
+  /// Encodes as explicit or implicit VR, little- or big-endian (never deflated), sequences with defined lengths, odd
+  /// values padded. A value too long for its VR's 16-bit length becomes UN. Precondition: no bulk values; those that
+  /// there are do not come out.
   std::string encode(Encoding encoding) const;
 
   /// The Specific Character Set in force (inherited by items from their parent when parsed), as its backslashed value.
@@ -78,6 +83,8 @@ class DataSet {
   void set_character_set(std::string value) { character_set_ = std::move(value); }
 
  private:
+  friend class DataSetBuilder;
+
   std::vector<Element> elements_;
   std::string character_set_;
 };

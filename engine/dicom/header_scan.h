@@ -3,6 +3,11 @@
 // The stream is what the log stores: preamble, "DICM", File Meta Information (PS3.10 §7.1), data set. All encodings are
 // scanned, deflated and big-endian included. Pixel data and large binary values are skipped without being looked at or
 // kept, so memory does not depend on the size of the instance. A pure parser: no I/O, no clock. One thread at a time.
+//
+// Tolerated: "DICM" without preamble, a wrong or missing meta group length, a missing transfer syntax, a data set or
+// item that is implicit VR under an explicit syntax and the reverse (Header::encoding says what it really is), VRs that
+// are none, UN sequences (PS3.5 §6.2.2), odd lengths, superfluous delimiters in defined lengths, trailing padding.
+// Left out always: pixel data at the top level, however short, and every encapsulated value at any depth.
 #pragma once
 
 #include <cstdint>
@@ -20,13 +25,18 @@ namespace cairn::dicom {
 /// Limits of one instance's header; past them the instance is refused by name.
 inline constexpr std::size_t kMaxHeaderBytes = 32u << 20;
 inline constexpr int kMaxNesting = 64;
-/// Binary values (OB OD OF OL OV OW UN UC UT UR and the native or encapsulated pixel data) longer than this are left out.
+/// Binary values (OB OD OF OL OV OW UN UC UT UR and the native or encapsulated pixel data) longer than this are left
+/// out.
 inline constexpr std::size_t kBulkThresholdBytes = 4096;
+/// Values left out of one header.
+inline constexpr std::size_t kMaxHoles = 1u << 18;
+/// Zero bytes behind the last element, as some media writers leave them: skipped, never kept.
+inline constexpr std::size_t kMaxTrailingPaddingBytes = 1u << 20;
 
 /// A value left out of Header::bytes.
 struct Hole {
   std::uint64_t at = 0;             ///< offset in Header::bytes at which the value would begin
-  std::uint64_t stream_offset = 0;  ///< as BulkValue
+  std::uint64_t stream_offset = 0;  ///< as BulkValue; in the inflated form 0 is the data set's first byte
   std::uint64_t length = 0;
   bool encapsulated = false;
 };
