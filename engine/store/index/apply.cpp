@@ -1,0 +1,375 @@
+// Commits become rows. One batch is one RocksDB write, except that an event which takes something out of the index
+// first writes what was gathered before it: so it sees its predecessors in the database and needs no second kind of
+// reading. The applied sequence goes with each write, hence every prefix is a consistent index.
+#include <unordered_set>
+
+#include "engine/core/log.h"
+#include "engine/dicom/tags.h"
+#include "engine/store/index/attributes.h"
+#include "engine/store/index/index_state.h"
+#include "engine/store/index/keys.h"
+
+namespace cairn::store {
+namespace {
+
+namespace tags = dicom::tags;
+
+constexpr unsigned kSeriesLevels = static_cast<unsigned>(AttributeLevel::series);
+constexpr unsigned kStudyLevels =
+    static_cast<unsigned>(AttributeLevel::patient) | static_cast<unsigned>(AttributeLevel::study);
+
+template <class Row>
+auto loader(const Database& database, Family family) {
+  return [&database, family](const std::string& key, Row& row) -> Result<bool> {
+    rocksdb::PinnableSlice value;
+    CAIRN_TRY(const bool found, database.get(family, key, value, nullptr));
+    if (!found) return false;
+    CAIRN_TRY(row, Row::decode(text_of(value)));
+    return true;
+  };
+}
+
+std::string modality_of(const AttributeValues& values) {
+  return values.text(tags::Modality);
+}
+
+class Application {
+ public:
+  explicit Application(Index::State& state) : s_(state), db_(*state.database) {}
+
+  Result<> run(std::span<Committed> batch, std::string_view positions);
+
+ private:
+  using StudySlot = RowCache<StudyRow>::Slot;
+  using SeriesSlot = RowCache<SeriesRow>::Slot;
+
+  Result<> event(Committed& committed);
+  Result<bool> decide(const InstanceRow& old, Committed& committed);
+  Result<> add(const Committed& committed, InstanceRow&& row, const AttributeValues& values, const std::string& key);
+  Result<> remove(const InstanceRow& old, Sequence sequence, bool keep, const std::string& new_header_key);
+  Result<> set_patient(StudySlot& study, bool is_new, std::string id);
+  Result<> leave_patient(const StudyRow& study, std::string_view study_uid);
+  Result<> renew_attributes(const std::string& header_prefix, std::string_view except, SeriesSlot* series,
+                            StudySlot& study);
+  Result<> write(const std::string_view* positions);
+
+  Result<StudySlot*> study(const std::string& uid) {
+    return s_.studies.find(uid, loader<StudyRow>(db_, Family::study));
+  }
+  Result<SeriesSlot*> series(const std::string& key, bool study_is_new) {
+    if (!study_is_new) return s_.series.find(key, loader<SeriesRow>(db_, Family::series));
+    return s_.series.find(key, [](const std::string&, SeriesRow&) -> Result<bool> { return false; });
+  }
+  void put(Family family, std::string_view key, std::string_view value) {
+    batch_.Put(db_.handle(family), slice(key), slice(value));
+  }
+  void erase(Family family, std::string_view key) { batch_.Delete(db_.handle(family), slice(key)); }
+
+  Index::State& s_;
+  Database& db_;
+  rocksdb::WriteBatch batch_;
+  std::unordered_set<std::string_view> seen_;  // SOP Instance UIDs in batch_; the views are into the caller's batch
+  std::uint64_t events_ = 0;                   // since the last write
+  std::string scratch_;
+};
+
+Result<> Application::run(std::span<Committed> batch, std::string_view positions) {
+  for (Committed& committed : batch) {
+    if (committed.record.sequence <= s_.totals.applied) continue;  // replay reaches back further than needed
+    CAIRN_TRYV(event(committed));
+    s_.totals.applied = committed.record.sequence;
+    ++events_;
+  }
+  return write(&positions);
+}
+
+Result<> Application::event(Committed& committed) {
+  const InstanceRecord& record = committed.record;
+  committed.outcome = Outcome::stored;
+  const std::string& uid = record.sop_instance_uid;
+  if (seen_.contains(uid)) {
+    CAIRN_TRYV(write(nullptr));
+  }
+
+  rocksdb::PinnableSlice stored;
+  CAIRN_TRY(const bool exists, db_.get(Family::instance, uid, stored, nullptr));
+  InstanceRow old;
+  if (exists) {
+    CAIRN_TRY(old, InstanceRow::decode(uid, text_of(stored)));
+    CAIRN_TRY(const bool changes, decide(old, committed));
+    if (!changes) return outcome::success();
+    CAIRN_TRYV(write(nullptr));
+  }
+
+  AttributeValues values;
+  if (auto read = AttributeValues::of(committed.header)) {
+    values = read.value();
+  } else {
+    // The scan accepted it, so it is stored; it is found by its UIDs, with no further attributes.
+    log::warning("index", {{"instance", uid}, {"attributes", read.error()}});
+  }
+  std::int64_t number = 0;
+  const bool has_number = values.integer(tags::InstanceNumber, number);
+  InstanceRow row = InstanceRow::of(record, committed.location, has_number ? keys::biased(number) : keys::kNoNumber);
+  const std::string key = keys::header(row.study_instance_uid, row.series_instance_uid, row.number, uid);
+  CAIRN_TRYV(add(committed, std::move(row), values, key));
+  if (exists) {
+    CAIRN_TRYV(remove(old, record.sequence, record.duplicate_policy != DuplicatePolicy::replace, key));
+  }
+  seen_.insert(uid);
+  return outcome::success();
+}
+
+// Whether the newer content takes the older one's place; sets the outcome.
+Result<bool> Application::decide(const InstanceRow& old, Committed& committed) {
+  const InstanceRecord& newer = committed.record;
+  auto comparison = Comparison::different;
+  if (old.transfer_syntax_uid == newer.transfer_syntax_uid &&
+      old.stream_length - old.data_set_offset == newer.stream_length - newer.data_set_offset) {
+    comparison = s_.options.compare(old, newer);
+  }
+  const bool same = comparison == Comparison::same;
+  const bool refused = comparison == Comparison::newer_unreadable ||
+                       (comparison == Comparison::different && newer.duplicate_policy == DuplicatePolicy::refuse);
+  committed.outcome = same ? Outcome::identical : refused ? Outcome::refused : Outcome::replaced;
+  return committed.outcome == Outcome::replaced;
+}
+
+Result<> Application::add(const Committed& committed, InstanceRow&& row, const AttributeValues& values,
+                          const std::string& key) {
+  CAIRN_TRY(StudySlot * study_slot, study(row.study_instance_uid));
+  StudyRow& st = study_slot->second.row;
+  const bool new_study = !study_slot->second.exists;
+  if (new_study) {
+    st = StudyRow();
+    study_slot->second.exists = true;
+    ++s_.totals.studies;
+  }
+  CAIRN_TRY(SeriesSlot * series_slot, series(keys::series(row.study_instance_uid, row.series_instance_uid), new_study));
+  SeriesRow& se = series_slot->second.row;
+  const bool new_series = !series_slot->second.exists;
+  if (new_series) {
+    se = SeriesRow();
+    series_slot->second.exists = true;
+    ++s_.totals.series;
+    ++st.series;
+    put(Family::list, keys::series_study(row.series_instance_uid, row.study_instance_uid), {});
+  }
+
+  se.version = se.attributes_sequence = st.version = st.attributes_sequence = row.sequence;
+  ++se.instances;
+  ++st.instances;
+  ++s_.totals.instances;
+  se.bytes += row.stream_length;
+  st.bytes += row.stream_length;
+  s_.totals.bytes += row.stream_length;
+
+  se.has_number = values.integer(tags::SeriesNumber, se.number);
+  if (!se.has_number) se.number = 0;
+  std::string modality = modality_of(values);
+  if (new_series || modality != se.modality) {
+    if (!new_series) st.count_modality(se.modality, false);
+    st.count_modality(modality, true);
+    se.modality = std::move(modality);
+  }
+  se.attributes.clear();
+  values.encode(kSeriesLevels, se.attributes);
+  st.attributes.clear();
+  values.encode(kStudyLevels, st.attributes);
+  CAIRN_TRYV(set_patient(*study_slot, new_study, values.text(tags::PatientID)));
+
+  scratch_.clear();
+  row.encode(scratch_);
+  put(Family::instance, row.sop_instance_uid, scratch_);
+  scratch_.clear();
+  keys::append_be64(scratch_, row.sequence);
+  const std::string header = committed.header.serialize();
+  const rocksdb::Slice name = slice(key);
+  const std::array<rocksdb::Slice, 2> value{slice(scratch_), slice(header)};
+  batch_.Put(db_.handle(Family::header), rocksdb::SliceParts(&name, 1), rocksdb::SliceParts(value.data(), 2));
+  s_.studies.touch(*study_slot);
+  s_.series.touch(*series_slot);
+  return outcome::success();
+}
+
+// Takes older content out, after the newer one was added: rows of a study that both share never become empty.
+Result<> Application::remove(const InstanceRow& old, Sequence sequence, bool keep, const std::string& new_header_key) {
+  const std::string key =
+      keys::header(old.study_instance_uid, old.series_instance_uid, old.number, old.sop_instance_uid);
+  if (keep) {
+    rocksdb::PinnableSlice header;
+    CAIRN_TRY(const bool found, db_.get(Family::header, key, header, nullptr));
+    if (!found || header.size() < 8) return fail(Errc::corrupt, "header of an index row");
+    scratch_.clear();
+    old.encode(scratch_);
+    std::string value;
+    keys::append_be64(value, scratch_.size());
+    value += scratch_;
+    value += text_of(header).substr(8);
+    put(Family::history, keys::history(old.sop_instance_uid, old.sequence), value);
+    ++s_.totals.history;
+  }
+  if (key != new_header_key) erase(Family::header, key);
+
+  CAIRN_TRY(StudySlot * study_slot, study(old.study_instance_uid));
+  const std::string series_key = keys::series(old.study_instance_uid, old.series_instance_uid);
+  CAIRN_TRY(SeriesSlot * series_slot, series(series_key, false));
+  StudyRow& st = study_slot->second.row;
+  SeriesRow& se = series_slot->second.row;
+  if (!study_slot->second.exists || !series_slot->second.exists)
+    return fail(Errc::corrupt, "rows of an index instance");
+  se.version = st.version = sequence;
+  --se.instances;
+  --st.instances;
+  --s_.totals.instances;
+  se.bytes -= old.stream_length;
+  st.bytes -= old.stream_length;
+  s_.totals.bytes -= old.stream_length;
+  s_.studies.touch(*study_slot);
+  s_.series.touch(*series_slot);
+
+  if (se.instances == 0) {
+    st.count_modality(se.modality, false);
+    --st.series;
+    --s_.totals.series;
+    series_slot->second.exists = false;
+    erase(Family::list, keys::series_study(old.series_instance_uid, old.study_instance_uid));
+  } else if (se.attributes_sequence == old.sequence) {
+    CAIRN_TRYV(renew_attributes(keys::header_prefix(old.study_instance_uid, old.series_instance_uid),
+                                old.sop_instance_uid, series_slot, *study_slot));
+  }
+  if (st.instances == 0) {
+    CAIRN_TRYV(leave_patient(st, old.study_instance_uid));
+    --s_.totals.studies;
+    study_slot->second.exists = false;
+  } else if (st.attributes_sequence == old.sequence) {
+    CAIRN_TRYV(
+        renew_attributes(keys::header_prefix(old.study_instance_uid, {}), old.sop_instance_uid, nullptr, *study_slot));
+  }
+  return outcome::success();
+}
+
+// The newest instance of a series (or study) is gone: the next newest gives the attributes. Seldom, and a scan.
+Result<> Application::renew_attributes(const std::string& header_prefix, std::string_view except, SeriesSlot* series,
+                                       StudySlot& study) {
+  const std::string end = keys::after_prefix(header_prefix);
+  const rocksdb::Slice upper = slice(end);
+  rocksdb::ReadOptions options;
+  options.iterate_upper_bound = &upper;
+  const std::unique_ptr<rocksdb::Iterator> it(db_.rocks().NewIterator(options, db_.handle(Family::header)));
+  Sequence newest = 0;
+  std::string serialized;
+  for (it->Seek(slice(header_prefix)); it->Valid(); it->Next()) {
+    CAIRN_TRY(const keys::HeaderKey key, keys::parse_header(text_of(it->key())));
+    const std::string_view value = text_of(it->value());
+    if (key.sop_uid == except) continue;
+    if (value.size() < 8) return fail(Errc::corrupt, "header of an index row");
+    const auto sequence = load_be<std::uint64_t>(as_bytes(value).data());
+    if (sequence <= newest) continue;
+    newest = sequence;
+    serialized = value.substr(8);
+  }
+  if (!it->status().ok()) return translate(it->status(), "reading the index");
+  if (newest == 0) return fail(Errc::corrupt, "headers of an index row");
+  CAIRN_TRY(const dicom::Header header, dicom::Header::deserialize(as_bytes(serialized)));
+  AttributeValues values;
+  if (auto read = AttributeValues::of(header)) values = read.value();
+  if (series == nullptr) {
+    StudyRow& st = study.second.row;
+    st.attributes_sequence = newest;
+    st.attributes.clear();
+    values.encode(kStudyLevels, st.attributes);
+    return set_patient(study, false, values.text(tags::PatientID));
+  }
+  SeriesRow& se = series->second.row;
+  se.attributes_sequence = newest;
+  se.attributes.clear();
+  values.encode(kSeriesLevels, se.attributes);
+  se.has_number = values.integer(tags::SeriesNumber, se.number);
+  if (!se.has_number) se.number = 0;
+  study.second.row.count_modality(se.modality, false);
+  se.modality = modality_of(values);
+  study.second.row.count_modality(se.modality, true);
+  return outcome::success();
+}
+
+Result<> Application::set_patient(StudySlot& study, bool is_new, std::string id) {
+  StudyRow& st = study.second.row;
+  if (!is_new) {
+    if (st.patient_id == id) return outcome::success();
+    CAIRN_TRYV(leave_patient(st, study.first));
+  }
+  st.patient_id = std::move(id);
+  put(Family::list, keys::patient_study(st.patient_id, study.first), {});
+  CAIRN_TRY(auto* patient, s_.patients.find(keys::patient(st.patient_id), loader<PatientRow>(db_, Family::list)));
+  if (!patient->second.exists) {
+    patient->second.row = PatientRow();
+    patient->second.exists = true;
+    ++s_.totals.patients;
+  }
+  ++patient->second.row.studies;
+  s_.patients.touch(*patient);
+  return outcome::success();
+}
+
+Result<> Application::leave_patient(const StudyRow& study, std::string_view study_uid) {
+  erase(Family::list, keys::patient_study(study.patient_id, study_uid));
+  CAIRN_TRY(auto* patient, s_.patients.find(keys::patient(study.patient_id), loader<PatientRow>(db_, Family::list)));
+  if (!patient->second.exists) return fail(Errc::corrupt, "patient of an index study");
+  if (--patient->second.row.studies == 0) {
+    patient->second.exists = false;
+    --s_.totals.patients;
+  }
+  s_.patients.touch(*patient);
+  return outcome::success();
+}
+
+// Writes what was gathered. Without `positions` the log's place stays where it was: replay may then bring events again
+// that the applied sequence lets pass by.
+Result<> Application::write(const std::string_view* positions) {
+  if (positions == nullptr && events_ == 0) return outcome::success();
+  const auto drain = [this](Family family) {
+    return [this, family](const std::string& key, const auto& entry) {
+      if (!entry.exists) return erase(family, key);
+      scratch_.clear();
+      entry.row.encode(scratch_);
+      put(family, key, scratch_);
+    };
+  };
+  s_.studies.drain(drain(Family::study));
+  s_.series.drain(drain(Family::series));
+  s_.patients.drain(drain(Family::list));
+  if (positions != nullptr) put(Family::meta, kPositionsKey, *positions);
+  scratch_.clear();
+  s_.totals.encode(scratch_);
+  put(Family::meta, kStateKey, scratch_);
+  CAIRN_TRYV(db_.write(batch_, s_.totals.applied));
+  const Flusher::Tail more{events_, batch_.GetDataSize()};
+  batch_.Clear();
+  seen_.clear();
+  events_ = 0;
+  return s_.flusher->wrote(more);
+}
+
+}  // namespace
+
+Result<> Index::apply(std::span<Committed> batch, std::string_view positions) {
+  State& s = *state_;
+  if (s.failed) return *s.failed;
+  Application application(s);
+  Result<> applied = application.run(batch, positions);
+  if (!applied) {
+    // Rows in memory may be ahead of the database: nothing more is applied until the index is opened again.
+    s.failed = applied.error();
+    s.note_damage(applied.error());
+    log::error("index", {{"apply", applied.error()}});
+    return applied;
+  }
+  s.publish(positions);
+  s.series.trim();
+  s.studies.trim();
+  s.patients.trim();
+  return outcome::success();
+}
+
+}  // namespace cairn::store

@@ -1,0 +1,52 @@
+// What the sources of the index share. Internal to engine/store/index.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "engine/store/index/database.h"
+#include "engine/store/index/flusher.h"
+#include "engine/store/index/index.h"
+#include "engine/store/index/row_cache.h"
+
+namespace cairn::store {
+
+inline constexpr std::string_view kSchemaKey = "schema";
+inline constexpr std::string_view kStateKey = "state";
+inline constexpr std::string_view kPositionsKey = "positions";
+
+struct Index::State {
+  explicit State(IndexOptions o) : options(std::move(o)), series(8192), studies(8192), patients(8192) {}
+
+  IndexOptions options;
+  std::unique_ptr<Database> database;
+  std::unique_ptr<Flusher> flusher;  ///< goes before the database
+  std::string rebuilt_because;
+
+  // The applier's alone.
+  IndexState totals;
+  RowCache<SeriesRow> series;
+  RowCache<StudyRow> studies;
+  RowCache<PatientRow> patients;
+  std::optional<Error> failed;
+  mutable std::mutex mutex;  // guards published, positions
+  IndexState published;
+  std::string positions;
+
+  void publish(std::string_view new_positions) {
+    const std::lock_guard lock(mutex);
+    published = totals;
+    positions.assign(new_positions);
+  }
+  /// Leaves word for the next open() that the index is not to be trusted.
+  void note_damage(const Error& error) const;
+};
+
+/// Opens the directory and reads `meta`. Errors: corrupt with the reason in Error::where.
+Result<> open_database(Index::State& state);
+/// Empties the directory and begins anew.
+Result<> create_database(Index::State& state, const char* reason);
+
+}  // namespace cairn::store

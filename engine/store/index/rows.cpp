@@ -1,0 +1,253 @@
+#include "engine/store/index/rows.h"
+
+#include <algorithm>
+
+namespace cairn::store {
+namespace {
+
+void put(std::string& out, std::uint64_t value) {
+  char bytes[10];
+  std::size_t n = 0;
+  for (; value >= 0x80; value >>= 7) bytes[n++] = static_cast<char>(value | 0x80);
+  bytes[n++] = static_cast<char>(value);
+  out.append(bytes, n);
+}
+void put(std::string& out, std::string_view text) {
+  put(out, text.size());
+  out.append(text);
+}
+// Signed values with the sign in the lowest bit, so that small ones stay short.
+void put_signed(std::string& out, std::int64_t value) {
+  put(out, static_cast<std::uint64_t>(value) << 1 ^ static_cast<std::uint64_t>(value >> 63));
+}
+
+// Reads what put() wrote; a failure sticks, so that callers test once.
+class Reader {
+ public:
+  explicit Reader(std::string_view stored) : rest_(stored) {}
+
+  std::uint64_t integer() {
+    std::uint64_t value = 0;
+    for (unsigned shift = 0; shift < 64 && !rest_.empty(); shift += 7) {
+      const auto b = static_cast<unsigned char>(rest_.front());
+      rest_.remove_prefix(1);
+      value |= std::uint64_t{b & 0x7fu} << shift;
+      if (b < 0x80) return value;
+    }
+    failed_ = true;
+    return 0;
+  }
+  std::uint32_t integer32() {
+    const std::uint64_t value = integer();
+    failed_ |= value > 0xffffffffu;
+    return static_cast<std::uint32_t>(value);
+  }
+  std::int64_t signed_integer() {
+    const std::uint64_t v = integer();
+    return static_cast<std::int64_t>(v >> 1 ^ (~(v & 1) + 1));
+  }
+  std::string_view text() { return raw(integer()); }
+  std::string_view raw(std::uint64_t size) {
+    if (failed_ || size > rest_.size()) {
+      failed_ = true;
+      return {};
+    }
+    const std::string_view out = rest_.substr(0, static_cast<std::size_t>(size));
+    rest_.remove_prefix(static_cast<std::size_t>(size));
+    return out;
+  }
+  std::size_t remaining() const { return rest_.size(); }
+  bool done() const { return !failed_ && rest_.empty(); }
+  bool failed() const { return failed_; }
+
+ private:
+  std::string_view rest_;
+  bool failed_ = false;
+};
+
+void put(std::string& out, const Location& l) {
+  put(out, l.volume);
+  put(out, l.segment);
+  put(out, l.offset);
+}
+Location location(Reader& in) {
+  Location l;
+  l.volume = in.integer32();
+  l.segment = in.integer32();
+  l.offset = in.integer();
+  return l;
+}
+
+}  // namespace
+
+InstanceRow InstanceRow::of(const InstanceRecord& r, const Location& commit, std::uint64_t number) {
+  InstanceRow row;
+  row.sequence = r.sequence;
+  row.sop_instance_uid = r.sop_instance_uid;
+  row.sop_class_uid = r.sop_class_uid;
+  row.study_instance_uid = r.study_instance_uid;
+  row.series_instance_uid = r.series_instance_uid;
+  row.transfer_syntax_uid = r.transfer_syntax_uid;
+  row.number = number;
+  row.received_unix_ns = r.received_unix_ns;
+  row.stream_length = r.stream_length;
+  row.data_set_offset = r.data_set_offset;
+  row.pixel_data = r.pixel_data;
+  row.digest = r.digest;
+  row.commit = commit;
+  row.parts = r.parts;
+  return row;
+}
+
+void InstanceRow::encode(std::string& out) const {
+  put(out, sequence);
+  put(out, sop_class_uid);
+  put(out, study_instance_uid);
+  put(out, series_instance_uid);
+  put(out, transfer_syntax_uid);
+  put(out, number);
+  put_signed(out, received_unix_ns);
+  put(out, stream_length);
+  put(out, data_set_offset);
+  put(out, pixel_data.offset);
+  put(out, pixel_data.length);
+  out.append(as_text(digest));
+  put(out, commit);
+  put(out, parts.size());
+  for (const Part& part : parts) {
+    put(out, part.location);
+    put(out, part.length);
+    put(out, part.crc);
+  }
+}
+
+Result<InstanceRow> InstanceRow::decode(std::string_view sop_instance_uid, std::string_view stored) {
+  Reader in(stored);
+  InstanceRow row;
+  row.sop_instance_uid = sop_instance_uid;
+  row.sequence = in.integer();
+  row.sop_class_uid = in.text();
+  row.study_instance_uid = in.text();
+  row.series_instance_uid = in.text();
+  row.transfer_syntax_uid = in.text();
+  row.number = in.integer();
+  row.received_unix_ns = in.signed_integer();
+  row.stream_length = in.integer();
+  row.data_set_offset = in.integer();
+  row.pixel_data.offset = in.integer();
+  row.pixel_data.length = in.integer();
+  const std::string_view digest = in.raw(row.digest.size());
+  if (in.failed()) return fail(Errc::corrupt, "instance row");
+  std::copy_n(as_bytes(digest).data(), row.digest.size(), row.digest.data());
+  row.commit = location(in);
+  const std::uint64_t parts = in.integer();
+  if (in.failed() || parts > in.remaining() / 5) return fail(Errc::corrupt, "instance row");
+  row.parts.resize(static_cast<std::size_t>(parts));
+  for (Part& part : row.parts) {
+    part.location = location(in);
+    part.length = in.integer32();
+    part.crc = in.integer32();
+  }
+  if (!in.done()) return fail(Errc::corrupt, "instance row");
+  return row;
+}
+
+void SeriesRow::encode(std::string& out) const {
+  put(out, version);
+  put(out, attributes_sequence);
+  put(out, instances);
+  put(out, bytes);
+  put(out, has_number ? 1u : 0u);
+  put_signed(out, number);
+  put(out, modality);
+  put(out, attributes);
+}
+
+Result<SeriesRow> SeriesRow::decode(std::string_view stored) {
+  Reader in(stored);
+  SeriesRow row;
+  row.version = in.integer();
+  row.attributes_sequence = in.integer();
+  row.instances = in.integer();
+  row.bytes = in.integer();
+  row.has_number = in.integer() != 0;
+  row.number = in.signed_integer();
+  row.modality = in.text();
+  row.attributes = in.text();
+  if (!in.done()) return fail(Errc::corrupt, "series row");
+  return row;
+}
+
+void StudyRow::count_modality(const std::string& modality, bool add) {
+  if (modality.empty()) return;
+  const auto at = std::lower_bound(modalities.begin(), modalities.end(), modality,
+                                   [](const auto& entry, const std::string& name) { return entry.first < name; });
+  const bool found = at != modalities.end() && at->first == modality;
+  if (add && found) ++at->second;
+  if (add && !found) modalities.insert(at, {modality, 1});
+  if (!add && found && --at->second == 0) modalities.erase(at);
+}
+
+void StudyRow::encode(std::string& out) const {
+  put(out, version);
+  put(out, attributes_sequence);
+  put(out, series);
+  put(out, instances);
+  put(out, bytes);
+  put(out, patient_id);
+  put(out, modalities.size());
+  for (const auto& [name, count] : modalities) {
+    put(out, name);
+    put(out, count);
+  }
+  put(out, attributes);
+}
+
+Result<StudyRow> StudyRow::decode(std::string_view stored) {
+  Reader in(stored);
+  StudyRow row;
+  row.version = in.integer();
+  row.attributes_sequence = in.integer();
+  row.series = in.integer();
+  row.instances = in.integer();
+  row.bytes = in.integer();
+  row.patient_id = in.text();
+  const std::uint64_t modalities = in.integer();
+  if (in.failed() || modalities > in.remaining() / 2) return fail(Errc::corrupt, "study row");
+  row.modalities.resize(static_cast<std::size_t>(modalities));
+  for (auto& [name, count] : row.modalities) {
+    name = in.text();
+    count = in.integer();
+  }
+  row.attributes = in.text();
+  if (!in.done()) return fail(Errc::corrupt, "study row");
+  return row;
+}
+
+void PatientRow::encode(std::string& out) const {
+  put(out, studies);
+}
+
+Result<PatientRow> PatientRow::decode(std::string_view stored) {
+  Reader in(stored);
+  PatientRow row;
+  row.studies = in.integer();
+  if (!in.done()) return fail(Errc::corrupt, "patient row");
+  return row;
+}
+
+void IndexState::encode(std::string& out) const {
+  for (const std::uint64_t v : {applied, patients, studies, series, instances, history, bytes}) put(out, v);
+}
+
+Result<IndexState> IndexState::decode(std::string_view stored) {
+  Reader in(stored);
+  IndexState s;
+  for (std::uint64_t* v : {&s.applied, &s.patients, &s.studies, &s.series, &s.instances, &s.history, &s.bytes}) {
+    *v = in.integer();
+  }
+  if (!in.done()) return fail(Errc::corrupt, "index state");
+  return s;
+}
+
+}  // namespace cairn::store

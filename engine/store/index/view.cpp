@@ -1,0 +1,204 @@
+#include "engine/store/index/view.h"
+
+#include <algorithm>
+
+#include <rocksdb/snapshot.h>
+
+#include "engine/store/index/index_state.h"
+#include "engine/store/index/keys.h"
+
+namespace cairn::store {
+
+struct IndexView::Reader {
+  explicit Reader(const Index::State& s) : state(s), db(*s.database), snapshot(&db.rocks()) {}
+
+  const Index::State& state;
+  const Database& db;
+  mutable rocksdb::ManagedSnapshot snapshot;
+
+  // What is damaged on the way out is remembered, so that the next start rebuilds.
+  Error damaged(const Error& error) const {
+    state.note_damage(error);
+    return error;
+  }
+
+  Result<bool> get(Family family, std::string_view key, rocksdb::PinnableSlice& value) const {
+    auto found = db.get(family, key, value, snapshot.snapshot());
+    if (!found) return damaged(found.error());
+    return found;
+  }
+
+  template <class Row>
+  Result<std::optional<Row>> row(Family family, std::string_view key) const {
+    rocksdb::PinnableSlice value;
+    CAIRN_TRY(const bool found, get(family, key, value));
+    if (!found) return std::optional<Row>();
+    auto decoded = Row::decode(text_of(value));
+    if (!decoded) return damaged(decoded.error());
+    return std::optional<Row>(std::move(decoded).value());
+  }
+
+  // `visit(key, value)` answers Result<bool>: false stops.
+  template <class Visit>
+  Result<> scan(Family family, std::string_view prefix, Visit&& visit) const {
+    const std::string end = keys::after_prefix(prefix);
+    const rocksdb::Slice upper = slice(end);
+    rocksdb::ReadOptions options;
+    options.snapshot = snapshot.snapshot();
+    if (!end.empty()) options.iterate_upper_bound = &upper;
+    const std::unique_ptr<rocksdb::Iterator> it(db.rocks().NewIterator(options, db.handle(family)));
+    for (it->Seek(slice(prefix)); it->Valid(); it->Next()) {
+      Result<bool> more = visit(text_of(it->key()), text_of(it->value()));
+      if (!more) return damaged(more.error());
+      if (!more.value()) return outcome::success();
+    }
+    if (!it->status().ok()) return damaged(translate(it->status(), "reading the index"));
+    return outcome::success();
+  }
+
+  Result<> suffixes(std::string_view prefix, const std::function<bool(Uid)>& visit) const {
+    return scan(Family::list, prefix, [&](std::string_view key, std::string_view) -> Result<bool> {
+      return visit(key.substr(prefix.size()));
+    });
+  }
+};
+
+IndexView::IndexView(std::unique_ptr<Reader> reader) : reader_(std::move(reader)) {}
+IndexView::~IndexView() = default;
+IndexView::IndexView(IndexView&&) noexcept = default;
+
+IndexView Index::view() const {
+  return IndexView(std::make_unique<IndexView::Reader>(*state_));
+}
+
+Result<std::optional<InstanceRow>> IndexView::instance(std::string_view sop_uid) const {
+  rocksdb::PinnableSlice value;
+  CAIRN_TRY(const bool found, reader_->get(Family::instance, sop_uid, value));
+  if (!found) return std::optional<InstanceRow>();
+  auto row = InstanceRow::decode(sop_uid, text_of(value));
+  if (!row) return reader_->damaged(row.error());
+  return std::optional<InstanceRow>(std::move(row).value());
+}
+
+Result<std::optional<SeriesRow>> IndexView::series(std::string_view study_uid, std::string_view series_uid) const {
+  return reader_->row<SeriesRow>(Family::series, keys::series(study_uid, series_uid));
+}
+Result<std::optional<StudyRow>> IndexView::study(std::string_view study_uid) const {
+  return reader_->row<StudyRow>(Family::study, study_uid);
+}
+Result<std::optional<PatientRow>> IndexView::patient(std::string_view patient_id) const {
+  return reader_->row<PatientRow>(Family::list, keys::patient(patient_id));
+}
+
+Result<std::string> IndexView::header(const InstanceRow& row) const {
+  rocksdb::PinnableSlice value;
+  const std::string key =
+      keys::header(row.study_instance_uid, row.series_instance_uid, row.number, row.sop_instance_uid);
+  CAIRN_TRY(const bool found, reader_->get(Family::header, key, value));
+  if (!found || value.size() < 8) return reader_->damaged(fail(Errc::corrupt, "header of an index row"));
+  return std::string(text_of(value).substr(8));
+}
+
+Result<> IndexView::each_study(const std::function<bool(Uid, StudyRow&&)>& visit) const {
+  return reader_->scan(Family::study, {}, [&](std::string_view key, std::string_view value) -> Result<bool> {
+    CAIRN_TRY(StudyRow row, StudyRow::decode(value));
+    return visit(key, std::move(row));
+  });
+}
+
+Result<> IndexView::each_patient(const std::function<bool(std::string_view, PatientRow&&)>& visit) const {
+  return reader_->scan(Family::list, "P", [&](std::string_view key, std::string_view value) -> Result<bool> {
+    CAIRN_TRY(PatientRow row, PatientRow::decode(value));
+    return visit(keys::patient_id_of(key), std::move(row));
+  });
+}
+
+Result<> IndexView::each_study_of_patient(std::string_view patient_id, const std::function<bool(Uid)>& visit) const {
+  return reader_->suffixes(keys::patient_studies_prefix(patient_id), visit);
+}
+
+Result<> IndexView::each_study_of_series(Uid series_uid, const std::function<bool(Uid)>& visit) const {
+  return reader_->suffixes(keys::series_studies_prefix(series_uid), visit);
+}
+
+Result<std::vector<IndexView::NamedSeries>> IndexView::series_of_study(Uid study_uid) const {
+  std::vector<NamedSeries> out;
+  const std::string prefix = keys::series(study_uid, {});
+  CAIRN_TRYV(reader_->scan(Family::series, prefix, [&](std::string_view key, std::string_view value) -> Result<bool> {
+    CAIRN_TRY(SeriesRow row, SeriesRow::decode(value));
+    out.push_back({std::string(key.substr(prefix.size())), std::move(row)});
+    return true;
+  }));
+  std::sort(out.begin(), out.end(), [](const NamedSeries& a, const NamedSeries& b) {
+    if (a.row.has_number != b.row.has_number) return a.row.has_number;
+    if (a.row.number != b.row.number) return a.row.number < b.row.number;
+    return a.series_uid < b.series_uid;
+  });
+  return out;
+}
+
+Result<> IndexView::each_header(Uid study_uid, Uid series_uid,
+                                const std::function<bool(Uid, std::string_view)>& visit) const {
+  return reader_->scan(Family::header, keys::header_prefix(study_uid, series_uid),
+                       [&](std::string_view key, std::string_view value) -> Result<bool> {
+                         CAIRN_TRY(const keys::HeaderKey parsed, keys::parse_header(key));
+                         if (value.size() < 8) return fail(Errc::corrupt, "header of an index row");
+                         return visit(parsed.sop_uid, value.substr(8));
+                       });
+}
+
+Result<> IndexView::each_instance(Uid study_uid, Uid series_uid,
+                                  const std::function<bool(InstanceRow&&)>& visit) const {
+  // The rows are looked up in groups: RocksDB reads neighbours once and skips absent files together.
+  constexpr std::size_t kGroup = 64;
+  std::vector<std::string> uids;
+  bool more = true;
+  const auto look_up = [&]() -> Result<> {
+    std::vector<rocksdb::Slice> names;
+    for (const std::string& uid : uids) names.push_back(slice(uid));
+    std::vector<rocksdb::PinnableSlice> values(uids.size());
+    std::vector<rocksdb::Status> statuses(uids.size());
+    rocksdb::ReadOptions options;
+    options.snapshot = reader_->snapshot.snapshot();
+    reader_->db.rocks().MultiGet(options, reader_->db.handle(Family::instance), names.size(), names.data(),
+                                 values.data(), statuses.data());
+    for (std::size_t i = 0; i < uids.size() && more; ++i) {
+      if (!statuses[i].ok()) {
+        const bool absent = statuses[i].IsNotFound();
+        return reader_->damaged(absent ? fail(Errc::corrupt, "instance of an index header")
+                                       : translate(statuses[i], "reading the index"));
+      }
+      auto row = InstanceRow::decode(uids[i], text_of(values[i]));
+      if (!row) return reader_->damaged(row.error());
+      more = visit(std::move(row).value());
+    }
+    uids.clear();
+    return outcome::success();
+  };
+  CAIRN_TRYV(reader_->scan(Family::header, keys::header_prefix(study_uid, series_uid),
+                           [&](std::string_view key, std::string_view) -> Result<bool> {
+                             CAIRN_TRY(const keys::HeaderKey parsed, keys::parse_header(key));
+                             uids.emplace_back(parsed.sop_uid);
+                             if (uids.size() == kGroup) {
+                               CAIRN_TRYV(look_up());
+                             }
+                             return more;
+                           }));
+  return uids.empty() ? outcome::success() : look_up();
+}
+
+Result<> IndexView::each_older(Uid sop_uid, const std::function<bool(Older&&)>& visit) const {
+  return reader_->scan(Family::history, keys::history_prefix(sop_uid),
+                       [&](std::string_view, std::string_view value) -> Result<bool> {
+                         if (value.size() < 8) return fail(Errc::corrupt, "history of an index row");
+                         const auto length = load_be<std::uint64_t>(as_bytes(value).data());
+                         if (length > value.size() - 8) return fail(Errc::corrupt, "history of an index row");
+                         const auto split = static_cast<std::size_t>(length);
+                         Older older;
+                         CAIRN_TRY(older.row, InstanceRow::decode(sop_uid, value.substr(8, split)));
+                         older.header = value.substr(8 + split);
+                         return visit(std::move(older));
+                       });
+}
+
+}  // namespace cairn::store

@@ -1,0 +1,60 @@
+// Reading the index: look-ups and ranges over one consistent picture of it. Any thread; each view one thread at a time.
+// The index outlives its views. Visitors return false to stop. Errors everywhere: io, corrupt.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/store/index/rows.h"
+
+namespace cairn::store {
+
+class IndexView {
+ public:
+  struct Reader;
+  explicit IndexView(std::unique_ptr<Reader> reader);
+  ~IndexView();
+  IndexView(IndexView&&) noexcept;
+
+  Result<std::optional<InstanceRow>> instance(std::string_view sop_uid) const;
+  Result<std::optional<SeriesRow>> series(std::string_view study_uid, std::string_view series_uid) const;
+  Result<std::optional<StudyRow>> study(std::string_view study_uid) const;
+  Result<std::optional<PatientRow>> patient(std::string_view patient_id) const;
+  /// The stored header of a current instance, serialized.
+  Result<std::string> header(const InstanceRow& row) const;
+
+  using Uid = std::string_view;
+  Result<> each_study(const std::function<bool(Uid study_uid, StudyRow&&)>& visit) const;
+  Result<> each_patient(const std::function<bool(std::string_view patient_id, PatientRow&&)>& visit) const;
+  Result<> each_study_of_patient(std::string_view patient_id, const std::function<bool(Uid study_uid)>& visit) const;
+  Result<> each_study_of_series(Uid series_uid, const std::function<bool(Uid study_uid)>& visit) const;
+
+  struct NamedSeries {
+    std::string series_uid;
+    SeriesRow row;
+  };
+  /// By Series Number, those without one last, then by UID.
+  Result<std::vector<NamedSeries>> series_of_study(Uid study_uid) const;
+
+  /// Headers of a series in display order: by Instance Number, those without one last, then by UID.
+  Result<> each_header(Uid study_uid, Uid series_uid,
+                       const std::function<bool(Uid sop_uid, std::string_view serialized)>& visit) const;
+  /// Instances of a series in display order.
+  Result<> each_instance(Uid study_uid, Uid series_uid, const std::function<bool(InstanceRow&&)>& visit) const;
+
+  struct Older {
+    InstanceRow row;
+    std::string header;  ///< serialized
+  };
+  /// Older content of an instance (policy keep), oldest first.
+  Result<> each_older(Uid sop_uid, const std::function<bool(Older&&)>& visit) const;
+
+ private:
+  std::unique_ptr<Reader> reader_;
+};
+
+}  // namespace cairn::store
