@@ -31,6 +31,7 @@ function(cairn_test name)
   target_link_libraries(${name} PRIVATE cairn_flags ${ARG_LIBS} GTest::gtest GTest::gmock GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE CAIRN_TEST_DATA_DIR="${DICOM_TEST_DATA_DIR}" CAIRN_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES LABELS unit)
 endfunction()
 
 # cairn_fuzzer(pdu SOURCES pdu_fuzz.cpp LIBS cairn::dicom): LLVMFuzzerTestOneInput; with CAIRN_FUZZ a libFuzzer
@@ -45,6 +46,7 @@ function(cairn_fuzzer name)
   add_executable(replay_${name} ${ARG_SOURCES} ${CMAKE_SOURCE_DIR}/tests/fuzz/replay_main.cpp)
   target_link_libraries(replay_${name} PRIVATE cairn_flags ${ARG_LIBS})
   add_test(NAME replay_${name} COMMAND replay_${name} ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${name})
+  set_tests_properties(replay_${name} PROPERTIES LABELS unit)
 endfunction()
 
 function(cairn_bench name)

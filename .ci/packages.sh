@@ -1,0 +1,41 @@
+# shellcheck shell=bash disable=SC2034
+# The Debian 12 packages that building, running and testing need, in one place. Sourced by run.sh and test.sh.
+
+build_packages=(
+  clang-19 lld-19 libclang-rt-19-dev cmake ninja-build pkg-config git ca-certificates
+  libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev
+  librocksdb-dev libdcmtk-dev libssl-dev zlib1g-dev libpng-dev
+  libspdlog-dev libfmt-dev libtomlplusplus-dev libcli11-dev prometheus-cpp-dev
+  liburing-dev libisal-dev libxxhash-dev libnghttp2-dev
+  libopenjp2-7-dev libopenjph-dev libturbojpeg0-dev libcharls-dev libhwy-dev
+  libgtest-dev libgmock-dev libbenchmark-dev
+)
+
+test_packages=(
+  python3 python3-numpy python3-pydicom curl dcmtk dicom3tools libgdcm-tools odil
+  fuse3 libfuse3-dev e2fsprogs util-linux procps
+)
+
+# For the comparison in bench/ingest.py only.
+bench_packages=(orthanc)
+
+# install_packages NAME...: installs what is missing; does nothing, and needs no network, when nothing is.
+install_packages() {
+  local missing=() name
+  for name in "$@"; do
+    dpkg-query -W -f='${Status}' "$name" 2>/dev/null | grep -q '^install ok installed$' || missing+=("$name")
+  done
+  [ ${#missing[@]} -eq 0 ] && return 0
+  local as_root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    if ! command -v sudo >/dev/null; then
+      echo "These packages are missing and neither root nor sudo is at hand to install them:" >&2
+      printf '  %s\n' "${missing[@]}" >&2
+      return 1
+    fi
+    as_root=(sudo)
+  fi
+  echo "Installing ${missing[*]}"
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq || echo "apt-get update failed; trying with the lists at hand" >&2
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}

@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+"""Fails when a part of the project includes or links a part that stands above it.
+
+    layering.py [ROOT]
+
+The order is the table of parts in README.md: a part may use itself and what stands below it in ALLOWED, nothing else.
+Read are the #include lines of every source and the cairn:: targets in every CMakeLists.txt of the parts. Exit status 0
+when all is in order, 1 with one line a fault, 2 when there was nothing to read.
+"""
+import os
+import re
+import sys
+
+# What each part may use besides itself. Kept closed under reachability: what a part's own parts may use, it may too.
+DIRECT = {
+    'engine/core': [],
+    'engine/io': ['engine/core'],
+    'engine/dicom': ['engine/core'],
+    'codec': ['engine/core'],
+    'recon': ['engine/core'],
+    'engine/net': ['engine/dicom', 'engine/io'],
+    'engine/store': ['engine/dicom', 'engine/io'],
+    'engine/archive': ['engine/store', 'codec'],
+    'engine/volumes': ['engine/archive', 'codec', 'recon'],
+    'engine/ris': ['engine/archive', 'engine/net'],
+    'engine/replica': ['engine/archive', 'engine/net'],
+    'engine/dimse': ['engine/archive', 'codec', 'engine/net'],
+    'engine/web': ['engine/archive', 'engine/volumes', 'codec', 'engine/net'],
+    'engine/demo': ['engine/core', 'engine/dicom'],
+}
+APP = 'engine/app'
+SUFFIXES = ('.h', '.hpp', '.cpp', '.cc', '.cu', '.cuh')
+# Test support and sources may use anything; nothing of the product may use them.
+OUTSIDE = ('tests', 'bench', 'viewer')
+
+
+def closure(direct):
+    allowed = {}
+
+    def reach(part):
+        if part not in allowed:
+            allowed[part] = {part}
+            for below in direct[part]:
+                allowed[part] |= reach(below)
+        return allowed[part]
+
+    for part in direct:
+        reach(part)
+    allowed[APP] = set(direct) | {APP}
+    return allowed
+
+
+def part_of(path, parts):
+    return next((p for p in parts if path == p or path.startswith(p + '/')), None)
+
+
+def faults(root):
+    """Yields (file, line number, message); counts what was read in faults.read."""
+    allowed = closure(DIRECT)
+    targets = {('cairn::' + p.split('/')[-1]): p for p in allowed}
+    faults.read = 0
+    for part in allowed:
+        for folder, folders, files in os.walk(os.path.join(root, part)):
+            folders.sort()
+            for name in sorted(files):
+                path = os.path.join(folder, name)
+                shown = os.path.relpath(path, root)
+                if name.endswith(SUFFIXES):
+                    pattern = re.compile(r'^\s*#\s*include\s*["<]((?:engine/|codec/|recon/|tests/|bench/|viewer/)[^">]*)[">]')
+                elif name == 'CMakeLists.txt' or name.endswith('.cmake'):
+                    pattern = re.compile(r'(?<![\w:])(cairn::\w+)')
+                else:
+                    continue
+                faults.read += 1
+                with open(path, encoding='utf-8', errors='replace') as text:
+                    for number, line in enumerate(text, 1):
+                        for used in pattern.findall(line.split('#', 1)[0] if 'cairn::' in line and not name.endswith(SUFFIXES) else line):
+                            if used.startswith(OUTSIDE):
+                                yield shown, number, f'{part} includes {used}, which is no part of the product'
+                                continue
+                            other = targets.get(used) if used.startswith('cairn::') else part_of(used, allowed)
+                            if other is None:
+                                if not used.startswith('cairn::'):
+                                    yield shown, number, f'{part} includes {used}, which belongs to no part'
+                            elif other not in allowed[part]:
+                                verb = 'links' if used.startswith('cairn::') else 'includes'
+                                yield shown, number, f'{part} {verb} {used}, which stands above it or beside it'
+
+
+def main():
+    root = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(__file__), '..'))
+    count = 0
+    for file, number, message in faults(root):
+        print(f'{file}:{number}: {message}')
+        count += 1
+    if faults.read == 0:
+        print(f'layering: no source of any part under {root}')
+        return 2
+    print(f'layering: {faults.read} files read, {count} faults')
+    return 1 if count else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
