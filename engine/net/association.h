@@ -78,6 +78,8 @@ class Association : public std::enable_shared_from_this<Association> {
   void send_command(std::uint8_t context_id, std::string_view command);
   /// Sends a message. Waits until what is queued is below a small limit. `data` lives until this returns.
   Task<> send_message(std::uint8_t context_id, std::string command, Bytes data);
+  /// Writes now what fits of what is queued.
+  void flush();
   /// Waits until at most `bytes` wait to be written.
   Task<> drained(std::size_t bytes);
 
@@ -107,7 +109,6 @@ class Association : public std::enable_shared_from_this<Association> {
   void set_contexts(const dicom::pdu::AssociateAC& acceptance);
   void queue_output();
   void schedule_flush();
-  void flush();
   asio::awaitable<void> flush_slowly();
   Task<> write_data(std::uint8_t context_id, Bytes command, Bytes data);
   Deadline artim_deadline() noexcept;

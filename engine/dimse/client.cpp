@@ -1,0 +1,213 @@
+#include "engine/dimse/client.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "engine/dicom/meta.h"
+#include "engine/dicom/part10.h"
+#include "engine/dicom/sop_classes.h"
+#include "engine/net/association.h"
+#include "engine/net/tcp_stream.h"
+
+namespace cairn::dimse {
+
+namespace pdu = dicom::pdu;
+using dicom::CommandField;
+using dicom::CommandSet;
+
+namespace {
+
+constexpr std::size_t kMaxResponseBytes = 4u << 20;
+
+// The data set of a response.
+class Collect final : public net::DataSink {
+ public:
+  Task<MutableBytes> room() override {
+    chunk_.resize(kChunk);
+    co_return MutableBytes(reinterpret_cast<std::byte*>(chunk_.data()), chunk_.size());
+  }
+  Result<> received(std::size_t bytes) override {
+    if (bytes_.size() + bytes > kMaxResponseBytes) return fail(Errc::limit_exceeded, "data set of a response");
+    bytes_.append(chunk_, 0, bytes);
+    return outcome::success();
+  }
+  void relieve() override {}
+  const std::string& bytes() const noexcept { return bytes_; }
+
+ private:
+  static constexpr std::size_t kChunk = 16u << 10;
+  std::string chunk_, bytes_;
+};
+
+pdu::AssociateRQ request_of(const ClientOptions& options) {
+  pdu::AssociateRQ request;
+  request.called_ae = options.called_ae;
+  request.calling_ae = options.calling_ae;
+  request.application_context = dicom::uids::kApplicationContext;
+  for (const auto& proposal : options.contexts) {
+    const auto id = static_cast<std::uint8_t>(2 * request.contexts.size() + 1);
+    request.contexts.push_back({id, proposal.abstract_syntax, proposal.transfer_syntaxes});
+  }
+  request.user.max_length = options.max_pdu_bytes;
+  request.user.implementation_class_uid = dicom::kImplementationClassUID;
+  request.user.implementation_version_name = dicom::kImplementationVersionName;
+  if (options.async_window != 1) request.user.asynchronous_window = pdu::AsynchronousWindow{options.async_window, 1};
+  return request;
+}
+
+}  // namespace
+
+Result<StoreObject> StoreObject::from_part10(Bytes file) {
+  CAIRN_TRY(const auto prefix, dicom::read_prefix(file.first(std::min(file.size(), dicom::kMaxMetaBytes))));
+  StoreObject object{prefix.media_storage_sop_class_uid, prefix.media_storage_sop_instance_uid,
+                     prefix.transfer_syntax_uid, file.subspan(prefix.data_set_offset)};
+  if (object.sop_class_uid.empty() || object.sop_instance_uid.empty() || object.transfer_syntax_uid.empty()) {
+    return fail(Errc::missing, "File Meta Information");
+  }
+  return object;
+}
+
+Task<std::unique_ptr<StoreClient>> StoreClient::open(ClientOptions options) {
+  if (options.contexts.empty() || options.contexts.size() > pdu::kMaxPresentationContexts) {
+    co_return fail(Errc::limit_exceeded, "presentation contexts");
+  }
+  CAIRN_CO_TRY(auto stream,
+               co_await net::connect_tcp(options.host, options.port, net::Clock::now() + options.connect));
+  const net::AssociationOptions association_options{
+      .max_pdu_bytes = options.max_pdu_bytes, .artim = options.answer, .idle = options.answer, .stall = options.answer};
+  std::unique_ptr<StoreClient> client(new StoreClient);
+  client->association_ =
+      std::make_shared<net::Association>(std::move(stream), net::Role::requestor, association_options);
+  CAIRN_CO_TRY(auto acceptance, co_await client->association_->request(request_of(options)));
+  client->proposed_ = std::move(options.contexts);
+  client->negotiated_ = std::move(acceptance.contexts);
+  if (options.async_window != 1 && acceptance.user.asynchronous_window) {
+    // 0 is unlimited: then our own wish is the limit, or a large one when we had none either.
+    const unsigned theirs = acceptance.user.asynchronous_window->invoked;
+    const unsigned ours = options.async_window == 0 ? 64 : options.async_window;
+    client->window_ = theirs == 0 ? ours : std::min(theirs, ours);
+  }
+  co_return client;
+}
+
+StoreClient::~StoreClient() {
+  if (association_) association_->close();
+}
+
+std::optional<StoreClient::ContextID> StoreClient::context_for(std::string_view sop_class_uid,
+                                                               std::string_view transfer_syntax_uid) const {
+  for (const pdu::NegotiatedContext& context : negotiated_) {
+    const std::size_t index = context.id / 2;
+    if (context.result != pdu::ContextResult::acceptance || index >= proposed_.size()) continue;
+    if (proposed_[index].abstract_syntax != sop_class_uid) continue;
+    if (!transfer_syntax_uid.empty() && context.transfer_syntax != transfer_syntax_uid) continue;
+    return ContextID{context.id, context.transfer_syntax};
+  }
+  return std::nullopt;
+}
+
+bool StoreClient::accepts(std::string_view sop_class_uid, std::string_view transfer_syntax_uid) const {
+  return context_for(sop_class_uid, transfer_syntax_uid).has_value();
+}
+
+Task<CommandSet> StoreClient::next_response(std::uint8_t& context_id) {
+  CAIRN_CO_TRY(auto incoming, co_await association_->next_command());
+  if (incoming.release) co_return fail(Errc::closed, "released by the peer");
+  context_id = incoming.context_id;
+  CAIRN_CO_TRY(CommandSet response, dicom::decode_command(as_bytes(incoming.command)));
+  if (!dicom::is_response(response.command) || !response.status) {
+    co_return fail(Errc::malformed, "response of the peer");
+  }
+  co_return response;
+}
+
+Task<std::uint16_t> StoreClient::echo() {
+  const auto context = context_for(dicom::uids::kVerification, {});
+  if (!context) co_return fail(Errc::unsupported, "no presentation context for C-ECHO");
+  CommandSet request;
+  request.command = CommandField::c_echo_rq;
+  request.affected_sop_class_uid = dicom::uids::kVerification;
+  request.message_id = ++last_message_id_;
+  association_->send_command(context->id, dicom::encode_command(request));
+  std::uint8_t context_id = 0;
+  CAIRN_CO_TRY(const CommandSet response, co_await next_response(context_id));
+  co_return *response.status;
+}
+
+Task<> StoreClient::store(Next next, Answered answered) {
+  std::unordered_map<std::uint16_t, std::size_t> outstanding;  // message ID to index
+  std::size_t index = 0;
+  bool more = true;
+  while (more || !outstanding.empty()) {
+    while (more && outstanding.size() < window_) {
+      const std::optional<StoreObject> object = next();
+      if (!object) {
+        more = false;
+        break;
+      }
+      CommandSet request;
+      request.command = CommandField::c_store_rq;
+      request.affected_sop_class_uid = object->sop_class_uid;
+      request.affected_sop_instance_uid = object->sop_instance_uid;
+      request.message_id = ++last_message_id_;
+      request.priority = 0;
+      request.data_set_type = 0;
+      const auto context = context_for(object->sop_class_uid, object->transfer_syntax_uid);
+      if (!context) {
+        CommandSet refused = dicom::make_response(request, 0x0122);
+        refused.error_comment = "no accepted presentation context";
+        answered(index++, refused);
+        continue;
+      }
+      outstanding[*request.message_id] = index++;
+      CAIRN_CO_TRYV(co_await association_->send_message(context->id, dicom::encode_command(request), object->data_set));
+    }
+    if (outstanding.empty()) continue;
+    std::uint8_t context_id = 0;
+    CAIRN_CO_TRY(const CommandSet response, co_await next_response(context_id));
+    const auto at = outstanding.find(*response.message_id_being_responded_to);
+    if (at == outstanding.end()) co_return fail(Errc::malformed, "response to no request");
+    const std::size_t answered_index = at->second;
+    outstanding.erase(at);
+    answered(answered_index, response);
+  }
+  co_return outcome::success();
+}
+
+Task<std::uint16_t> StoreClient::find(std::string sop_class_uid, dicom::DataSet identifier, Matched match) {
+  const auto context = context_for(sop_class_uid, {});
+  if (!context) co_return fail(Errc::unsupported, "no presentation context for C-FIND");
+  const dicom::Encoding encoding = dicom::encoding_of(context->transfer_syntax);
+  CommandSet request;
+  request.command = CommandField::c_find_rq;
+  request.affected_sop_class_uid = sop_class_uid;
+  request.message_id = ++last_message_id_;
+  request.priority = 0;
+  request.data_set_type = 0;
+  const std::string keys = identifier.encode(encoding);
+  CAIRN_CO_TRYV(co_await association_->send_message(context->id, dicom::encode_command(request), as_bytes(keys)));
+  for (bool wanted = true;;) {
+    std::uint8_t context_id = 0;
+    CAIRN_CO_TRY(const CommandSet response, co_await next_response(context_id));
+    Collect data;
+    if (response.has_data_set()) {
+      CAIRN_CO_TRYV(co_await association_->receive_data(context_id, data));
+    }
+    if ((*response.status & 0xff00) != 0xff00) co_return *response.status;
+    if (!wanted) continue;
+    CAIRN_CO_TRY(auto parsed, dicom::DataSet::parse(as_bytes(data.bytes()), encoding));
+    wanted = match(std::move(parsed), *response.status);
+    if (wanted) continue;
+    CommandSet cancel;
+    cancel.command = CommandField::c_cancel_rq;
+    cancel.message_id_being_responded_to = request.message_id;
+    association_->send_command(context->id, dicom::encode_command(cancel));
+  }
+}
+
+Task<> StoreClient::release() {
+  CAIRN_CO_TRYV(co_await association_->release());
+  co_return co_await association_->finish();
+}
+
+}  // namespace cairn::dimse

@@ -1,0 +1,88 @@
+// A small SCU: opens an association, verifies, stores data sets byte for byte, queries, releases. For `cairn demo`,
+// forwarding and tests. Lives on the executor on which open() ran; one call at a time.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/core/task.h"
+#include "engine/dicom/data_set.h"
+#include "engine/dicom/dimse_message.h"
+#include "engine/dicom/pdu.h"
+
+namespace cairn::net {
+class Association;
+}
+
+namespace cairn::dimse {
+
+struct ClientOptions {
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 11112;
+  std::string called_ae = "CAIRN", calling_ae = "CAIRN_SCU";
+  struct Proposal {
+    std::string abstract_syntax;
+    std::vector<std::string> transfer_syntaxes;
+  };
+  std::vector<Proposal> contexts;      ///< at most 128
+  std::uint32_t max_pdu_bytes = 256u << 10;
+  std::uint16_t async_window = 1;      ///< operations outstanding that we ask for
+  std::chrono::milliseconds connect{10'000}, answer{60'000};
+};
+
+/// What a Part 10 file says of itself, and its data set where it lies.
+struct StoreObject {
+  std::string sop_class_uid, sop_instance_uid, transfer_syntax_uid;
+  Bytes data_set;
+
+  /// Errors: as dicom::read_prefix(); missing (the meta information lacks one of the three).
+  static Result<StoreObject> from_part10(Bytes file);
+};
+
+class StoreClient {
+ public:
+  /// Errors: refused (rejected or nobody listens), timeout, not_found, closed.
+  static Task<std::unique_ptr<StoreClient>> open(ClientOptions options);
+  ~StoreClient();  ///< without release(): closes the connection
+
+  bool accepts(std::string_view sop_class_uid, std::string_view transfer_syntax_uid) const;
+  unsigned window() const noexcept { return window_; }  ///< as negotiated
+
+  /// Status of a C-ECHO. Errors: unsupported (no context), closed, timeout.
+  Task<std::uint16_t> echo();
+
+  /// Stores what `next` gives until it gives nothing, with as many outstanding as the window allows. A data set lives
+  /// until `answered` was called for it: with its index from 0 and the response. An object without an accepted context
+  /// is answered here with status 0122. Errors end the association.
+  using Next = std::function<std::optional<StoreObject>()>;
+  using Answered = std::function<void(std::size_t index, const dicom::CommandSet& response)>;
+  Task<> store(Next next, Answered answered);
+
+  /// Queries; `match` gets each pending response and returns false to cancel. Returns the final status.
+  using Matched = std::function<bool(dicom::DataSet&& match, std::uint16_t status)>;
+  Task<std::uint16_t> find(std::string sop_class_uid, dicom::DataSet identifier, Matched match);
+
+  Task<> release();
+
+ private:
+  struct ContextID {
+    std::uint8_t id = 0;
+    std::string transfer_syntax;
+  };
+  StoreClient() = default;
+  std::optional<ContextID> context_for(std::string_view sop_class_uid, std::string_view transfer_syntax_uid) const;
+  Task<dicom::CommandSet> next_response(std::uint8_t& context_id);
+
+  std::shared_ptr<net::Association> association_;
+  std::vector<ClientOptions::Proposal> proposed_;
+  std::vector<dicom::pdu::NegotiatedContext> negotiated_;
+  unsigned window_ = 1;
+  std::uint16_t last_message_id_ = 0;
+};
+
+}  // namespace cairn::dimse

@@ -1,0 +1,147 @@
+// C-FIND as SCP (PS3.4 §C.4.1). Matches are fetched on the worker pool in pages that grow, and sent page by page: no
+// thread of the pool waits for a peer, memory is bounded, and a cancel is seen between responses.
+#include <algorithm>
+
+#include "engine/core/log.h"
+#include "engine/dimse/query.h"
+#include "engine/dimse/session.h"
+#include "engine/dimse/status.h"
+
+namespace cairn::dimse {
+
+using dicom::CommandField;
+using dicom::CommandSet;
+
+namespace {
+
+constexpr std::size_t kMaxIdentifierBytes = 4u << 20;
+constexpr std::size_t kFirstPageBytes = 64u << 10;
+constexpr std::size_t kLargestPageBytes = 4u << 20;
+
+// The identifier of a request; one that is too long is read to its end and then refused.
+class IdentifierSink final : public net::DataSink {
+ public:
+  Task<MutableBytes> room() override {
+    chunk_.resize(kChunk);
+    co_return MutableBytes(reinterpret_cast<std::byte*>(chunk_.data()), chunk_.size());
+  }
+  Result<> received(std::size_t bytes) override {
+    too_long_ = too_long_ || bytes_.size() + bytes > kMaxIdentifierBytes;
+    if (!too_long_) bytes_.append(chunk_, 0, bytes);
+    return outcome::success();
+  }
+  void relieve() override {}
+  bool too_long() const noexcept { return too_long_; }
+  const std::string& bytes() const noexcept { return bytes_; }
+
+ private:
+  static constexpr std::size_t kChunk = 4096;
+  std::string chunk_, bytes_;
+  bool too_long_ = false;
+};
+
+struct Page {
+  std::vector<std::string> identifiers;
+  std::size_t seen = 0;  ///< matches of the archive that were looked at
+  bool more = false;
+  std::optional<Error> error;
+};
+
+// What a page is made from; owned by the work, which may outlive the session.
+struct PageMaker {
+  archive::Archive* archive;
+  std::shared_ptr<const FindRequest> request;
+  dicom::Encoding encoding;
+  std::string retrieve_ae_title;
+  std::size_t offset;
+  std::size_t page_bytes;
+
+  Page operator()() const {
+    Page page;
+    std::size_t bytes = 0;
+    archive::Query query = request->query;
+    query.offset = offset;
+    const auto found = archive->find(query, [&](archive::Match&& match) {
+      if (bytes >= page_bytes) {
+        page.more = true;
+        return false;
+      }
+      ++page.seen;
+      // A page full of matches that do not count must end too.
+      bytes += 64;
+      if (request->matches(match)) {
+        page.identifiers.push_back(request->answer(match, retrieve_ae_title).encode(encoding));
+        bytes += page.identifiers.back().size();
+      }
+      return true;
+    });
+    if (!found) page.error = found.error();
+    return page;
+  }
+};
+
+}  // namespace
+
+bool Session::cancelled(std::uint16_t message_id, Result<>& state) {
+  const auto waiting = association_->peek_command();
+  if (!waiting) {
+    state = waiting.error();
+    return false;
+  }
+  if (!waiting.value()) return false;
+  const auto command = dicom::decode_command(*waiting.value());
+  return command && command.value().command == CommandField::c_cancel_rq &&
+         command.value().message_id_being_responded_to == message_id;
+}
+
+Task<> Session::find(const Context& context, std::uint8_t context_id, CommandSet request) {
+  env_->counters.finds.fetch_add(1, std::memory_order_relaxed);
+  IdentifierSink sink;
+  if (request.has_data_set()) {
+    CAIRN_CO_TRYV(co_await association_->receive_data(context_id, sink));
+  }
+  request.data_set_type = dicom::kNoDataSet;  // read; refuse() is not to wait for it
+  const dicom::Encoding encoding = dicom::encoding_of(context.transfer_syntax);
+  if (sink.too_long()) {
+    co_return co_await refuse(context_id, request, Status::out_of_resources, fail(Errc::limit_exceeded, "identifier"));
+  }
+  const auto identifier = dicom::DataSet::parse(as_bytes(sink.bytes()), encoding);
+  if (!identifier) {
+    co_return co_await refuse(context_id, request, find_status(identifier.error()), identifier.error());
+  }
+  const auto root = context.abstract_syntax == dicom::uids::kPatientRootFind ? QueryRoot::patient : QueryRoot::study;
+  auto read = FindRequest::read(identifier.value(), root);
+  if (!read) co_return co_await refuse(context_id, request, find_status(read.error()), read.error());
+
+  const auto shared = std::make_shared<const FindRequest>(std::move(read.value()));
+  CommandSet pending = dicom::make_response(
+      request, static_cast<std::uint16_t>(shared->unsupported_keys ? Status::pending_with_unsupported_keys
+                                                                   : Status::pending));
+  pending.data_set_type = 0x0000;
+  const std::string pending_bytes = dicom::encode_command(pending);
+
+  Status status = Status::success;
+  std::size_t offset = 0;
+  Result<> state = outcome::success();
+  for (std::size_t page_bytes = kFirstPageBytes;; page_bytes = std::min(4 * page_bytes, kLargestPageBytes)) {
+    PageMaker work{&env_->archive, shared, encoding, env_->options.ae_title, offset, page_bytes};
+    const Page page = co_await env_->pool.run(io::WorkClass::interactive, std::move(work));
+    if (page.error) co_return co_await refuse(context_id, request, find_status(*page.error), *page.error);
+    for (const std::string& match : page.identifiers) {
+      if (cancelled(*request.message_id, state)) {
+        CAIRN_CO_TRYV(co_await association_->next_command());  // the cancel itself
+        status = Status::cancelled;
+        break;
+      }
+      CAIRN_CO_TRYV(state);
+      CAIRN_CO_TRYV(co_await association_->send_message(context_id, pending_bytes, as_bytes(match)));
+      env_->counters.matches.fetch_add(1, std::memory_order_relaxed);
+    }
+    offset += page.seen;
+    if (!page.more || status != Status::success) break;
+  }
+  respond(context_id, dicom::make_response(request, static_cast<std::uint16_t>(status)));
+  co_return outcome::success();
+}
+
+}  // namespace cairn::dimse

@@ -1,0 +1,107 @@
+#include "engine/dimse/negotiation.h"
+
+#include <algorithm>
+
+#include "codec/transfer_syntax.h"
+#include "engine/core/uid.h"
+#include "engine/dicom/meta.h"
+
+namespace cairn::dimse {
+namespace {
+
+namespace pdu = dicom::pdu;
+using dicom::SOPClassKind;
+
+std::optional<SOPClassKind> kind_of(const std::string& abstract_syntax, const Options& options) {
+  if (const dicom::SOPClass* known = dicom::find_sop_class(abstract_syntax)) return known->kind;
+  if (options.accept_unknown_sop_classes && is_usable_uid(abstract_syntax) &&
+      dicom::may_be_storage_class(abstract_syntax)) {
+    return SOPClassKind::storage;
+  }
+  return std::nullopt;
+}
+
+bool can_take(SOPClassKind kind, const std::string& transfer_syntax) {
+  if (kind == SOPClassKind::storage) {
+    const codec::TransferSyntax* known = codec::find_transfer_syntax(transfer_syntax);
+    return known != nullptr && known->storable;
+  }
+  return transfer_syntax == codec::uids::kImplicitVRLittleEndian ||
+         transfer_syntax == codec::uids::kExplicitVRLittleEndian ||
+         transfer_syntax == codec::uids::kExplicitVRBigEndian;
+}
+
+pdu::NegotiatedContext answer(const pdu::ProposedContext& proposed, const Options& options,
+                              std::optional<Context>& accepted) {
+  pdu::NegotiatedContext context{proposed.id, pdu::ContextResult::acceptance, proposed.transfer_syntaxes.front()};
+  const auto kind = kind_of(proposed.abstract_syntax, options);
+  if (!kind) {
+    context.result = pdu::ContextResult::abstract_syntax_not_supported;
+    return context;
+  }
+  const auto& offered = proposed.transfer_syntaxes;
+  const auto chosen = std::find_if(offered.begin(), offered.end(), [&](const auto& t) { return can_take(*kind, t); });
+  if (chosen == offered.end()) {
+    context.result = pdu::ContextResult::transfer_syntaxes_not_supported;
+    return context;
+  }
+  context.transfer_syntax = *chosen;
+  accepted = Context{*kind, proposed.abstract_syntax, *chosen};
+  return context;
+}
+
+bool proposes(const pdu::AssociateRQ& request, const std::string& sop_class) {
+  return std::any_of(request.contexts.begin(), request.contexts.end(),
+                     [&](const auto& c) { return c.abstract_syntax == sop_class; });
+}
+
+// PS3.4 §B.3.1: level 2 (full) storage, digital signatures kept bit for bit, no coercion of elements.
+// PS3.4 §C.5.1.1: no relational queries, no combined date-time matching and so on.
+std::string application_information(SOPClassKind kind, std::size_t asked_bytes) {
+  if (kind == SOPClassKind::storage) return {"\2\0\3\0\0\0", 6};
+  return std::string(std::min<std::size_t>(asked_bytes, 5), '\0');
+}
+
+std::uint16_t granted(std::uint16_t asked, std::uint16_t most) {
+  return asked == 0 || asked > most ? most : asked;
+}
+
+}  // namespace
+
+Agreement negotiate(const pdu::AssociateRQ& request, const Options& options) {
+  Agreement agreement;
+  pdu::AssociateAC& ac = agreement.acceptance;
+  ac.called_ae = request.called_ae;
+  ac.calling_ae = request.calling_ae;
+  ac.application_context = request.application_context;
+  for (const pdu::ProposedContext& proposed : request.contexts) {
+    ac.contexts.push_back(answer(proposed, options, agreement.contexts[proposed.id / 2]));
+  }
+
+  const pdu::UserInformation& asked = request.user;
+  pdu::UserInformation& user = ac.user;
+  user.max_length = options.max_pdu_bytes;
+  user.implementation_class_uid = dicom::kImplementationClassUID;
+  user.implementation_version_name = dicom::kImplementationVersionName;
+  agreement.peer_max_length = asked.max_length;
+  if (asked.asynchronous_window) {
+    const std::uint16_t most = std::max<std::uint16_t>(options.async_window, 1);
+    user.asynchronous_window = pdu::AsynchronousWindow{granted(asked.asynchronous_window->invoked, most), 1};
+    agreement.window = user.asynchronous_window->invoked;
+  }
+  for (const pdu::RoleSelection& role : asked.roles) {
+    // We are an SCP only: the requestor may be the SCU.
+    if (proposes(request, role.sop_class_uid)) user.roles.push_back({role.sop_class_uid, role.scu, false});
+  }
+  for (const pdu::ExtendedNegotiation& extended : asked.extended) {
+    const auto kind = kind_of(extended.sop_class_uid, options);
+    if (!kind || *kind == SOPClassKind::verification || !proposes(request, extended.sop_class_uid)) continue;
+    user.extended.push_back(
+        {extended.sop_class_uid, application_information(*kind, extended.application_information.size())});
+  }
+  // The identity is taken as stated: who may call is decided by AE title and address. There is no token to give back.
+  if (asked.user_identity && asked.user_identity->response_requested) user.user_identity_response = std::string();
+  return agreement;
+}
+
+}  // namespace cairn::dimse

@@ -1,0 +1,87 @@
+// One association as acceptor: set-up, the loop over its messages, the services, and its line in the log.
+//
+// Lives on its connection's core, held by shared_ptr: by the loop and by each store whose commit is pending, so that a
+// vanished peer tears nothing. Internal to the DIMSE server.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "engine/archive/archive.h"
+#include "engine/dicom/dimse_message.h"
+#include "engine/dimse/access.h"
+#include "engine/dimse/negotiation.h"
+#include "engine/dimse/status.h"
+#include "engine/dimse/stats.h"
+#include "engine/net/association.h"
+
+namespace cairn::dimse {
+
+/// What sessions share. Immutable but for the counters and `draining`; outlives every session.
+struct SessionEnvironment {
+  Options options;
+  AccessList access;
+  archive::Archive& archive;
+  io::WorkerPool& pool;
+  Counters counters;
+  std::atomic<bool> draining{false};
+};
+
+class Session : public std::enable_shared_from_this<Session> {
+ public:
+  Session(std::unique_ptr<net::Stream> stream, std::shared_ptr<SessionEnvironment> environment);
+
+  /// The whole life of the connection; to be spawned on the stream's executor. Never throws for what a peer does.
+  asio::awaitable<void> run();
+
+  /// From the session's executor: ends it, at once or when no message is under way.
+  void stop(bool at_once);
+  bool in_setup() const noexcept { return phase_.load(std::memory_order_relaxed) != Phase::established; }
+  asio::any_io_executor executor() { return association_->executor(); }
+
+ private:
+  enum class Phase : std::uint8_t { setup, established, ending };
+
+  Task<> set_up();
+  Task<> serve();
+  Task<> dispatch(std::uint8_t context_id, dicom::CommandSet request);
+  void reject(std::uint8_t result, std::uint8_t source, std::uint8_t reason, const char* why);
+
+  Task<> echo(const Context& context, std::uint8_t context_id, const dicom::CommandSet& request);
+  Task<> store(const Context& context, std::uint8_t context_id, dicom::CommandSet request);
+  Task<> find(const Context& context, std::uint8_t context_id, dicom::CommandSet request);
+  /// Reads the data set of a request that is refused, and refuses it.
+  Task<> refuse(std::uint8_t context_id, const dicom::CommandSet& request, Status status, Error error);
+
+  asio::awaitable<void> commit(std::unique_ptr<archive::Receiver> receiver, std::uint8_t context_id,
+                               dicom::CommandSet request, net::Clock::time_point began);
+  void answer_store(std::uint8_t context_id, const dicom::CommandSet& request, const Error* error,
+                    net::Clock::time_point began);
+  asio::awaitable<void> until_in_flight_below(unsigned limit);
+  void wake();
+  /// Has the peer cancelled this request? `state` fails when the peer is gone.
+  bool cancelled(std::uint16_t message_id, Result<>& state);
+  void respond(std::uint8_t context_id, const dicom::CommandSet& response);
+  void log_end(const Error* error);
+
+  std::shared_ptr<SessionEnvironment> env_;
+  std::shared_ptr<net::Association> association_;
+  Agreement agreement_;
+  std::string calling_ae_, called_ae_;
+  store::DuplicatePolicy duplicates_ = store::DuplicatePolicy::keep;
+  std::atomic<Phase> phase_{Phase::setup};  ///< relaxed: read by the acceptor to choose whom to evict
+  bool stopping_ = false;
+  bool between_messages_ = false;
+
+  unsigned in_flight_ = 0;  ///< stores whose commit is pending
+  struct Wakeup;
+  std::shared_ptr<Wakeup> wakeup_;
+
+  const net::Clock::time_point began_ = net::Clock::now();
+  std::uint64_t stored_ = 0, failed_ = 0;
+  const char* why_ = "";  ///< of a rejection
+};
+
+}  // namespace cairn::dimse
