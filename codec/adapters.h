@@ -35,7 +35,7 @@ Result<RawImage> decode_jpeg_8bit(const PixelFormat& format, Bytes coded, bool a
 Result<RawImage> decode_jpeg_12bit(const PixelFormat& format, Bytes coded);  // DCMTK's IJG library for 12 bits
 Result<RawImage> decode_jpeg_ls(const PixelFormat& format, Bytes coded);     // CharLS
 Result<RawImage> decode_jpeg2000(const PixelFormat& format, Bytes coded, bool allow_partial);  // OpenJPEG, HTJ2K too
-Result<RawImage> decode_htj2k_fast(const PixelFormat& format, Bytes coded);  // OpenJPH; unsupported: let OpenJPEG try
+Result<RawImage> decode_htj2k_fast(const PixelFormat& format, Bytes coded);  // OpenJPH; unsupported, malformed: OpenJPEG may
 Result<std::vector<std::byte>> inflate_exactly(Bytes coded, std::uint64_t expected_bytes);  // libdeflate
 
 void warm_up_jpeg12();

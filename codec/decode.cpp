@@ -135,7 +135,8 @@ Result<RawImage> decode_coded(const TransferSyntax& syntax, const PixelFormat& f
     case Coding::jpeg2000: return decode_jpeg2000(format, coded, allow_partial);
     case Coding::htj2k: {
       auto fast = decode_htj2k_fast(format, coded);
-      if (fast.has_value() || !(fast.error() == Errc::unsupported)) return fast;
+      // OpenJPH 0.9 refuses some legal streams too: a second opinion.
+      if (fast.has_value() || !(fast.error() == Errc::unsupported || fast.error() == Errc::malformed)) return fast;
       return decode_jpeg2000(format, coded, allow_partial);
     }
     default: return fail(Errc::unsupported, "decoding this transfer syntax");

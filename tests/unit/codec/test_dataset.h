@@ -128,7 +128,7 @@ inline std::vector<std::byte> inflate_raw(Bytes in) {
 inline Dataset read_dataset(const std::filesystem::path& path) {
   Dataset d;
   std::vector<std::byte> file = read_file(path);
-  std::size_t at = 132;
+  std::size_t at = file.size() > 132 && as_text(Bytes(file).subspan(128, 4)) == "DICM" ? 132 : 0;
   Reader meta(file, true, false);
   meta.seek(at);
   Reader::Element e;
