@@ -13,6 +13,7 @@ namespace {
 
 using namespace element_detail;
 
+constexpr std::size_t kDeflateTrailerBytes = 16;
 constexpr std::size_t kMaxKeyBytes = 256;  // a longer UID is unusable anyway
 
 // Keeps what the index needs.
@@ -128,13 +129,17 @@ Result<> HeaderScanner::State::inflate(Bytes piece) {
     if (inflated.empty()) return outcome::success();
     CAIRN_TRYV(scan->consume(inflated));
   }
-  // PS3.5 §A.5: one NUL may follow to make the length even.
-  for (const std::byte b : inflater->rest()) {
-    if (b != std::byte{0}) return fail(Errc::malformed, "data behind the deflated data set", fed);
+  // PS3.5 §A.5: one NUL may follow to make the length even. Files of the field have a gzip trailer here, or padding.
+  const Bytes rest = inflater->rest();
+  for (std::size_t i = 0; i < rest.size(); ++i) {
+    if (++deflate_padding > kDeflateTrailerBytes && rest[i] != std::byte{0}) {
+      return fail(Errc::malformed, "data behind the deflated data set", fed - rest.size() + i);
+    }
+    if (deflate_padding > kMaxTrailingPaddingBytes) {
+      return fail(Errc::limit_exceeded, "trailing padding", fed - rest.size() + i);
+    }
   }
-  deflate_padding += inflater->rest().size();
   inflater->feed({});
-  if (deflate_padding > kMaxTrailingPaddingBytes) return fail(Errc::limit_exceeded, "trailing padding", fed);
   return outcome::success();
 }
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <limits>
 
 #include "engine/dicom/character_set.h"
 #include "engine/dicom/character_set_tables.h"
@@ -91,6 +92,8 @@ void append_number(std::string& out, T number) {
       out.append("\"NaN\"");
     } else if (std::isinf(number)) {
       out.append(number < 0 ? "\"-inf\"" : "\"inf\"");
+    } else if (std::fabs(number) < std::numeric_limits<T>::min()) {
+      print(static_cast<double>(number));  // the few digits of a denormal float mean something else to a double
     } else {
       print(number);
     }
@@ -107,12 +110,18 @@ void append_number(std::string& out, T number) {
   }
 }
 
+// A component group without what PS3.5 §6.2.1 lets a sender leave out: trailing delimiters and spaces.
+std::string_view trim_name(std::string_view group) {
+  while (!group.empty() && (group.back() == '^' || group.back() == ' ' || group.back() == '\0')) group.remove_suffix(1);
+  return group;
+}
+
 void append_person_name(std::string& out, std::string_view name) {
   static constexpr std::string_view kGroups[] = {"Alphabetic", "Ideographic", "Phonetic"};
   bool first = true;
   for (const std::string_view group : kGroups) {
     const std::size_t end = name.find('=');
-    const std::string_view value = trim_padding(name.substr(0, end));
+    const std::string_view value = trim_name(name.substr(0, end));
     if (!value.empty()) {
       out.append(first ? "{\"" : ",\"").append(group).append("\":");
       append_string(out, value);
@@ -206,7 +215,7 @@ void append_value(std::string& out, Tag tag, VR vr, Bytes value, std::string_vie
   if (value.empty()) return;
   if (properties(vr).text) {
     const std::string_view raw = trim_padding(as_text(value));
-    if (raw.empty()) return;
+    if (raw.empty() || (vr == VR::PN && raw.find_first_not_of("^= ") == std::string_view::npos)) return;
     // The text comes out in UTF-8, so that is what the attribute has to say.
     if (tag == tags::SpecificCharacterSet) return append_text(out, vr, "ISO_IR 192");
     if (charset_detail::is_ascii(raw) && raw.find('\x1b') == std::string_view::npos) return append_text(out, vr, raw);
