@@ -6,6 +6,7 @@ namespace cairn::codec {
 namespace {
 
 constexpr std::size_t kMaxSegments = 1024;
+constexpr std::uint64_t kMaxMissingBytes = std::uint64_t{1} << 28;  // OpenJPEG allocates what a tile-part announces
 constexpr std::uint64_t kMaxTiles = 16384;
 constexpr std::uint64_t kMaxPrecincts = std::uint64_t{1} << 20;
 constexpr std::uint64_t kMaxPackets = std::uint64_t{1} << 26;
@@ -202,29 +203,36 @@ Result<> check_j2k_format(const J2KHeader& h, const PixelFormat& format) {
   return outcome::success();
 }
 
-Result<> check_j2k_cost(const J2KHeader& h, Bytes b) {
+Result<> check_j2k_cost(const J2KHeader& h, Bytes b, bool allow_truncated) {
   const std::uint64_t tiles = h.tile_count();
   if (tiles > kMaxTiles) return fail(Errc::limit_exceeded, "JPEG 2000 tiles");
   for (const J2KSegment& s : h.segments) {
     CAIRN_TRYV(check_segment_cost(h, s, tiles));
   }
   std::uint64_t at = h.first_tile_part;
-  while (b.size() - at >= 12 && word(b, at) == j2k::kSOT) {
+  for (;;) {
+    if (b.size() - at < 2 || word(b, at) == j2k::kEOC) return outcome::success();
+    if (word(b, at) != j2k::kSOT) return fail(Errc::malformed, "JPEG 2000 tile-part", at);
     const std::uint64_t begin = at;
-    const std::uint64_t length = quad(b, at + 6);
+    CAIRN_TRY(const J2KSegment sot, read_segment(b, at));
+    if (sot.data.size() != 8) return fail(Errc::malformed, "JPEG 2000 SOT", at);
+    const std::uint64_t length = quad(sot.data, 2);
     std::size_t segments = 0;
-    at += 2 + word(b, at + 2);
-    while (at + 2 <= b.size() && word(b, at) != j2k::kSOD) {
+    at = sot.offset + sot.data.size();
+    while (b.size() - at >= 2 && word(b, at) != j2k::kSOD) {
       if (++segments > kMaxSegments) return fail(Errc::limit_exceeded, "JPEG 2000 marker segments", at);
       CAIRN_TRY(const J2KSegment s, read_segment(b, at));
       CAIRN_TRYV(check_segment_cost(h, s, 1));
       at = s.offset + s.data.size();
     }
-    if (length == 0) break;  // the last tile-part, up to EOC
-    if (length < 14 || length > b.size() - begin) break;
+    if (length == 0) return outcome::success();  // the last tile-part, up to EOC
+    if (length < at + 2 - begin) return fail(Errc::malformed, "JPEG 2000 tile-part length", begin);
+    if (length > b.size() - begin) {
+      if (allow_truncated && length <= kMaxMissingBytes) return outcome::success();
+      return fail(Errc::truncated, "JPEG 2000 tile-part", b.size());
+    }
     at = begin + length;
   }
-  return outcome::success();
 }
 
 }  // namespace cairn::codec

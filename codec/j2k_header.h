@@ -64,9 +64,10 @@ Result<J2KHeader> read_j2k_header(Bytes codestream);
 /// The stream against the format: extent, components, one precision and sign. Errors: mismatch, unsupported.
 Result<> check_j2k_format(const J2KHeader& header, const PixelFormat& format);
 
-/// Bounds what a decoder would allocate for tiles, precincts, code-blocks and layers, tile-part headers included. Errors:
-/// limit_exceeded, malformed, truncated.
-Result<> check_j2k_cost(const J2KHeader& header, Bytes codestream);
+/// Bounds what a decoder would allocate for tiles, precincts, code-blocks and layers, tile-part headers included, and checks
+/// that tile-parts follow one another to EOC or the end; `allow_truncated`: the last one may announce more than there is.
+/// Errors: limit_exceeded, malformed, truncated.
+Result<> check_j2k_cost(const J2KHeader& header, Bytes codestream, bool allow_truncated);
 
 /// True for streams that OpenJPH 0.9 decodes safely: one tile, no offsets or subsampling, HT blocks only, nothing optional,
 /// and tile-parts that add up to EOC.

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "codec/adapters.h"
+#include "codec/assertion_trap.h"
 #include "codec/j2k_header.h"
 
 namespace cairn::codec {
@@ -52,6 +53,26 @@ using ImagePtr = std::unique_ptr<opj_image_t, DestroyImage>;
 
 void ignore_message(const char*, void*) {}
 
+/// Everything the guarded step works on; the objects belong to decode_once().
+struct Job {
+  opj_stream_t* stream;
+  opj_codec_t* codec;
+  opj_image_t* image;
+  bool strict;
+  bool good;
+};
+
+void decode_step(void* context) {
+  auto& job = *static_cast<Job*>(context);
+  opj_dparameters_t parameters;
+  opj_set_default_decoder_parameters(&parameters);
+  if (!opj_setup_decoder(job.codec, &parameters)) return;
+  if (!opj_decoder_set_strict_mode(job.codec, job.strict ? OPJ_TRUE : OPJ_FALSE)) return;
+  if (!opj_read_header(job.stream, job.codec, &job.image) || job.image == nullptr) return;
+  if (!opj_decode(job.codec, job.stream, job.image)) return;
+  job.good = opj_end_decompress(job.codec, job.stream) || !job.strict;
+}
+
 ImagePtr decode_once(Bytes codestream, bool strict) {
   Source source{codestream};
   const std::unique_ptr<opj_stream_t, DestroyStream> stream(opj_stream_create(std::size_t{1} << 20, OPJ_TRUE));
@@ -65,17 +86,10 @@ ImagePtr decode_once(Bytes codestream, bool strict) {
   opj_set_info_handler(codec.get(), ignore_message, nullptr);
   opj_set_warning_handler(codec.get(), ignore_message, nullptr);
   opj_set_error_handler(codec.get(), ignore_message, nullptr);
-  opj_dparameters_t parameters;
-  opj_set_default_decoder_parameters(&parameters);
-  if (!opj_setup_decoder(codec.get(), &parameters)) return nullptr;
-  if (!opj_decoder_set_strict_mode(codec.get(), strict ? OPJ_TRUE : OPJ_FALSE)) return nullptr;
-  opj_image_t* raw = nullptr;
-  const bool headed = opj_read_header(stream.get(), codec.get(), &raw) != OPJ_FALSE;
-  ImagePtr image(raw);
-  if (!headed || !image) return nullptr;
-  if (!opj_decode(codec.get(), stream.get(), image.get())) return nullptr;
-  if (!opj_end_decompress(codec.get(), stream.get()) && strict) return nullptr;
-  return image;
+  Job job{stream.get(), codec.get(), nullptr, strict, false};
+  const bool survived = run_trapping_assertions(decode_step, &job);
+  ImagePtr image(job.image);
+  return survived && job.good ? std::move(image) : nullptr;
 }
 
 template <class T>
@@ -129,7 +143,7 @@ Result<RawImage> decode_jpeg2000(const PixelFormat& format, Bytes coded, bool al
   CAIRN_TRY(const Bytes codestream, find_codestream(coded));
   CAIRN_TRY(const J2KHeader header, read_j2k_header(codestream));
   CAIRN_TRYV(check_j2k_format(header, format));
-  CAIRN_TRYV(check_j2k_cost(header, codestream));
+  CAIRN_TRYV(check_j2k_cost(header, codestream, allow_partial));
 
   RawImage image;
   const J2KComponent& component = header.components[0];
