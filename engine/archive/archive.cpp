@@ -1,0 +1,282 @@
+// Opening and closing, and the way from each question to the part that answers it.
+#include "engine/archive/archive.h"
+
+#include <atomic>
+#include <mutex>
+#include <shared_mutex>
+
+#include "engine/archive/compare_content.h"
+#include "engine/archive/directory_lock.h"
+#include "engine/archive/query.h"
+#include "engine/archive/receiver.h"
+#include "engine/archive/stream_reader.h"
+#include "engine/core/log.h"
+#include "engine/io/file_system.h"
+#include "engine/store/index/index.h"
+
+namespace cairn::archive {
+namespace {
+
+Instance instance_of(store::InstanceRow&& row) {
+  Instance out;
+  out.sequence = row.sequence;
+  out.sop_class_uid = std::move(row.sop_class_uid);
+  out.sop_instance_uid = std::move(row.sop_instance_uid);
+  out.study_instance_uid = std::move(row.study_instance_uid);
+  out.series_instance_uid = std::move(row.series_instance_uid);
+  out.transfer_syntax_uid = std::move(row.transfer_syntax_uid);
+  out.stream_length = row.stream_length;
+  out.data_set_offset = row.data_set_offset;
+  out.pixel_data = row.pixel_data;
+  out.digest = row.digest;
+  out.parts = std::move(row.parts);
+  return out;
+}
+
+class LocalArchive final : public Archive {
+ public:
+  LocalArchive(Options options, io::WorkerPool& pool, DirectoryLock lock)
+      : options_(std::move(options)),
+        workers_(pool),
+        lock_(std::move(lock)),
+        buffers_(options_.in_flight_bytes, options_.part_bytes),
+        counters_(std::make_shared<IngestCounters>()) {}
+  ~LocalArchive() override { close(); }
+
+  Result<> start();
+  void close() override;
+
+  Result<std::unique_ptr<Receiver>> receive(Source source, Announced announced) override;
+  Result<> find(const Query& query, const std::function<bool(Match&&)>& each) override;
+  Result<Instance> instance(std::string_view sop_instance_uid) override;
+  Result<std::vector<Instance>> instances(std::string_view study_uid, std::string_view series_uid) override;
+  Result<> headers(std::string_view study_uid, std::string_view series_uid,
+                   const std::function<bool(std::string_view, dicom::Header&&)>& each) override;
+  Result<dicom::Header> header(std::string_view sop_instance_uid) override;
+  std::uint64_t series_version(std::string_view study_uid, std::string_view series_uid) override;
+  std::unique_ptr<StreamReader> open(const Instance& instance) override {
+    return std::make_unique<PartStreamReader>(log_, workers_, instance);
+  }
+  Result<std::uint64_t> scrub(const std::function<void(const store::Fault&)>& fault,
+                              const std::function<void(std::uint64_t, std::uint64_t)>& progress) override {
+    return log_->scrub(fault, progress);
+  }
+  Stats stats() override;
+  Result<> dump_index(const std::function<void(std::string_view line)>& each) override;
+  store::ReplaySummary opened_with() const override { return summary_; }
+
+ private:
+  Result<> open_index();
+  Result<store::ReplaySummary> replay();
+  /// Held while the index is read, so that close() waits for it. Errors: closed.
+  Result<std::shared_lock<std::shared_mutex>> reading();
+  /// Series of a study in display order, or the one asked for.
+  static Result<std::vector<std::string>> series_in_order(const store::IndexView& view, std::string_view study_uid,
+                                                          std::string_view series_uid);
+
+  Options options_;
+  io::WorkerPool& workers_;
+  DirectoryLock lock_;
+  io::BufferPool buffers_;  // outlives the log, which holds buffers
+  std::shared_ptr<IngestCounters> counters_;
+  std::shared_ptr<store::Log> log_;
+  std::unique_ptr<store::Index> index_;
+  store::ReplaySummary summary_;
+  std::atomic<bool> closed_{false};
+  std::shared_mutex index_mutex_;  // shared: index_ is read; exclusive: it is closed
+  bool index_open_ = false;
+};
+
+Result<> LocalArchive::start() {
+  if (options_.log.volumes.empty()) options_.log.volumes.push_back({0, options_.directory / "volume0"});
+  CAIRN_TRY(std::unique_ptr<store::Log> log, store::Log::open(options_.log, io::native_file_system()));
+  log_ = std::move(log);
+  CAIRN_TRYV(open_index());
+  CAIRN_TRY(summary_, replay());
+  for (const store::Fault& fault : summary_.faults) {
+    log::error("log", {{"volume", fault.location.volume},
+                       {"segment", fault.location.segment},
+                       {"offset", fault.location.offset},
+                       {"instance", fault.sop_instance_uid},
+                       {"fault", fault.error}});
+  }
+  index_open_ = true;
+  return log_->start(*index_);
+}
+
+Result<> LocalArchive::open_index() {
+  store::IndexOptions o;
+  o.directory = options_.directory / "index";
+  o.unpersisted_records = options_.unpersisted_records;
+  o.unpersisted_bytes = options_.unpersisted_bytes;
+  o.cache_bytes = options_.index_cache_bytes;
+  o.rebuild = options_.rebuild_index;
+  o.compare = [this](const store::InstanceRow& stored, const store::InstanceRecord& newer) {
+    return compare_content(*log_, stored, newer);
+  };
+  CAIRN_TRY(index_, store::Index::open(std::move(o)));
+  return outcome::success();
+}
+
+// The tail, or all of it. An index that does not belong to this log, or knows more than the log does, is made anew.
+Result<store::ReplaySummary> LocalArchive::replay() {
+  const auto from_nothing = [this]() -> Result<store::ReplaySummary> {
+    index_->set_bulk(true);
+    auto summary = log_->replay({}, *index_);
+    index_->set_bulk(false);
+    if (summary) {
+      CAIRN_TRYV(index_->persist());
+    }
+    return summary;
+  };
+  const std::string positions = index_->positions();
+  if (positions.empty()) return from_nothing();
+  const char* reason = "it is ahead of the log";
+  if (index_->applied() <= log_->last_committed()) {
+    auto summary = log_->replay(positions, *index_);
+    if (summary) return summary;
+    if (!(summary.error() == Errc::mismatch || summary.error() == Errc::malformed)) return summary;
+    reason = "it does not belong to this log";
+  }
+  CAIRN_TRYV(index_->reset(reason));
+  return from_nothing();
+}
+
+void LocalArchive::close() {
+  if (closed_.exchange(true)) return;
+  if (log_) log_->stop();
+  const std::unique_lock lock(index_mutex_);
+  index_open_ = false;
+  if (index_) {
+    if (const Result<> closed = index_->close(); !closed) log::error("index", {{"close", closed.error()}});
+  }
+  lock_.release();
+}
+
+Result<std::unique_ptr<Receiver>> LocalArchive::receive(Source source, Announced announced) {
+  if (closed_.load(std::memory_order_relaxed)) return fail(Errc::closed, "the archive is shutting down");
+  CAIRN_TRY(std::unique_ptr<store::InstanceWriter> writer, log_->begin());
+  return std::unique_ptr<Receiver>(
+      std::make_unique<LogReceiver>(std::move(source), std::move(announced), std::move(writer), buffers_, counters_));
+}
+
+Result<std::shared_lock<std::shared_mutex>> LocalArchive::reading() {
+  std::shared_lock lock(index_mutex_);
+  if (!index_open_) return fail(Errc::closed, "the archive is closed");
+  return lock;
+}
+
+Result<> LocalArchive::find(const Query& query, const std::function<bool(Match&&)>& each) {
+  CAIRN_TRY(const auto lock, reading());
+  return archive::find(index_->view(), query, each);
+}
+
+std::uint64_t LocalArchive::series_version(std::string_view study_uid, std::string_view series_uid) {
+  const auto lock = reading();
+  return lock ? index_->series_version(study_uid, series_uid) : 0;
+}
+
+Result<> LocalArchive::dump_index(const std::function<void(std::string_view line)>& each) {
+  CAIRN_TRY(const auto lock, reading());
+  return index_->dump(each);
+}
+
+Result<Instance> LocalArchive::instance(std::string_view sop_instance_uid) {
+  CAIRN_TRY(const auto lock, reading());
+  CAIRN_TRY(auto row, index_->view().instance(sop_instance_uid));
+  if (!row) return fail(Errc::not_found, "instance");
+  return instance_of(std::move(*row));
+}
+
+Result<std::vector<std::string>> LocalArchive::series_in_order(const store::IndexView& view, std::string_view study_uid,
+                                                               std::string_view series_uid) {
+  std::vector<std::string> out;
+  if (!series_uid.empty()) {
+    out.emplace_back(series_uid);
+    return out;
+  }
+  CAIRN_TRY(const auto all, view.series_of_study(study_uid));
+  for (const auto& series : all) out.push_back(series.series_uid);
+  return out;
+}
+
+Result<std::vector<Instance>> LocalArchive::instances(std::string_view study_uid, std::string_view series_uid) {
+  CAIRN_TRY(const auto lock, reading());
+  const store::IndexView view = index_->view();
+  CAIRN_TRY(const auto series, series_in_order(view, study_uid, series_uid));
+  std::vector<Instance> out;
+  for (const std::string& uid : series) {
+    CAIRN_TRYV(view.each_instance(study_uid, uid, [&](store::InstanceRow&& row) {
+      out.push_back(instance_of(std::move(row)));
+      return true;
+    }));
+  }
+  if (out.empty()) return fail(Errc::not_found, series_uid.empty() ? "study" : "series");
+  return out;
+}
+
+Result<> LocalArchive::headers(std::string_view study_uid, std::string_view series_uid,
+                               const std::function<bool(std::string_view, dicom::Header&&)>& each) {
+  CAIRN_TRY(const auto lock, reading());
+  const store::IndexView view = index_->view();
+  CAIRN_TRY(const auto series, series_in_order(view, study_uid, series_uid));
+  bool any = false, more = true;
+  std::optional<Error> error;
+  for (const std::string& uid : series) {
+    CAIRN_TRYV(view.each_header(study_uid, uid, [&](std::string_view sop_uid, std::string_view serialized) {
+      auto header = dicom::Header::deserialize(as_bytes(serialized));
+      if (!header) {
+        error = header.error();
+        return false;
+      }
+      any = true;
+      return more = each(sop_uid, std::move(header).value());
+    }));
+    if (error) return *error;
+    if (!more) break;
+  }
+  if (!any) return fail(Errc::not_found, series_uid.empty() ? "study" : "series");
+  return outcome::success();
+}
+
+Result<dicom::Header> LocalArchive::header(std::string_view sop_instance_uid) {
+  CAIRN_TRY(const auto lock, reading());
+  const store::IndexView view = index_->view();
+  CAIRN_TRY(const auto row, view.instance(sop_instance_uid));
+  if (!row) return fail(Errc::not_found, "instance");
+  CAIRN_TRY(const std::string serialized, view.header(*row));
+  return dicom::Header::deserialize(as_bytes(serialized));
+}
+
+Stats LocalArchive::stats() {
+  Stats out;
+  store::IndexState state;
+  if (const auto lock = reading()) {
+    state = index_->state();
+    out.persisted = index_->persisted();
+  }
+  out.counts = {state.patients, state.studies, state.series, state.instances, state.history, state.bytes};
+  out.volumes = log_->stats();
+  out.committed = log_->last_committed();
+  out.applied = state.applied;
+  out.received_instances = counters_->instances.load(std::memory_order_relaxed);
+  out.received_bytes = counters_->bytes.load(std::memory_order_relaxed);
+  out.identical = counters_->identical.load(std::memory_order_relaxed);
+  out.replaced = counters_->replaced.load(std::memory_order_relaxed);
+  out.refused = counters_->refused.load(std::memory_order_relaxed);
+  out.failed = counters_->failed.load(std::memory_order_relaxed);
+  out.in_flight_bytes = buffers_.in_use_bytes();
+  out.in_flight_budget_bytes = buffers_.budget_bytes();
+  return out;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Archive>> Archive::open(Options options, io::WorkerPool& pool) {
+  CAIRN_TRY(DirectoryLock lock, DirectoryLock::take(options.directory));
+  auto archive = std::make_unique<LocalArchive>(std::move(options), pool, std::move(lock));
+  CAIRN_TRYV(archive->start());
+  return std::unique_ptr<Archive>(std::move(archive));
+}
+
+}  // namespace cairn::archive
