@@ -2,7 +2,11 @@
 #pragma once
 
 #include <charls/charls_jpegls_encoder.h>
+#if __has_include(<openjpeg.h>)
 #include <openjpeg.h>
+#else
+#include <openjpeg-2.5/openjpeg.h>
+#endif
 #include <openjph/ojph_arch.h>
 #include <openjph/ojph_base.h>
 #include <openjph/ojph_codestream.h>
