@@ -56,10 +56,15 @@ struct InstanceRecord {
   dicom::Extent pixel_data;                   ///< length 0 when there is none
   std::vector<dicom::Extent> header_extents;  ///< as HeaderScanner::extents()
   Digest128 digest{};                         ///< of the whole stream
+  std::uint32_t header_crc = 0;               ///< of dicom::Header::bytes, so that a replay can prove it; given by the log
   std::vector<Part> parts;                    ///< in stream order; given by the log
 
   std::string encode() const;
+  std::size_t encoded_bytes() const;  ///< length of encode()
+  /// Errors: truncated, malformed, mismatch, unsupported.
   static Result<InstanceRecord> decode(Bytes payload);
+  /// What decode() asks of the values, so that nothing is written that could not be read again.
+  Result<> check() const;
 };
 
 }  // namespace cairn::store

@@ -1,0 +1,179 @@
+#include "engine/store/record.h"
+
+#include <cstring>
+
+namespace cairn::store {
+namespace {
+
+constexpr std::uint8_t kVersion = 1;
+constexpr std::size_t kMaxText = 0xffff;  // lengths have 16 bits; check() comes before encode()
+
+class Writer {
+ public:
+  template <std::unsigned_integral T>
+  void number(T value) {
+    std::byte bytes[sizeof(T)];
+    store_le(bytes, value);
+    out_.append(reinterpret_cast<const char*>(bytes), sizeof bytes);
+  }
+  void text(const std::string& value) {
+    number(static_cast<std::uint16_t>(value.size()));
+    out_.append(value);
+  }
+  void raw(Bytes bytes) { out_.append(as_text(bytes)); }
+  std::string take() { return std::move(out_); }
+
+ private:
+  std::string out_;
+};
+
+class Reader {
+ public:
+  explicit Reader(Bytes bytes) : bytes_(bytes) {}
+  template <std::unsigned_integral T>
+  T number() {
+    if (remaining() < sizeof(T)) return failed_ = true, T{0};
+    const T value = load_le<T>(bytes_.data() + at_);
+    at_ += sizeof(T);
+    return value;
+  }
+  std::string text() {
+    const auto length = number<std::uint16_t>();
+    if (failed_ || remaining() < length) return failed_ = true, std::string();
+    std::string value(as_text(bytes_.subspan(at_, length)));
+    at_ += length;
+    return value;
+  }
+  void raw(MutableBytes into) {
+    if (remaining() < into.size()) return void(failed_ = true);
+    std::memcpy(into.data(), bytes_.data() + at_, into.size());
+    at_ += into.size();
+  }
+  /// A count of items of at least `item_bytes` each, so never more than what remains could hold.
+  std::size_t count(std::size_t item_bytes) {
+    const auto count = number<std::uint32_t>();
+    if (failed_ || remaining() / item_bytes < count) return failed_ = true, 0;
+    return count;
+  }
+  std::size_t remaining() const { return bytes_.size() - at_; }
+  std::size_t at() const { return at_; }
+  bool failed() const { return failed_; }
+
+ private:
+  Bytes bytes_;
+  std::size_t at_ = 0;
+  bool failed_ = false;
+};
+
+}  // namespace
+
+std::string InstanceRecord::encode() const {
+  Writer w;
+  w.number(kVersion);
+  w.number(static_cast<std::uint8_t>(via));
+  w.number(static_cast<std::uint8_t>(duplicate_policy));
+  w.number(std::uint8_t{0});
+  w.number(header_crc);
+  w.number(sequence);
+  w.number(instance_number);
+  w.number(static_cast<std::uint64_t>(received_unix_ns));
+  w.number(stream_length);
+  w.number(data_set_offset);
+  w.number(pixel_data.offset);
+  w.number(pixel_data.length);
+  w.raw(digest);
+  for (const auto* text : {&sop_class_uid, &sop_instance_uid, &study_instance_uid, &series_instance_uid,
+                           &transfer_syntax_uid, &calling_ae, &called_ae, &peer_address}) {
+    w.text(*text);
+  }
+  w.number(static_cast<std::uint32_t>(header_extents.size()));
+  for (const auto& extent : header_extents) {
+    w.number(extent.offset);
+    w.number(extent.length);
+  }
+  w.number(static_cast<std::uint32_t>(parts.size()));
+  for (const Part& part : parts) {
+    w.number(part.location.volume);
+    w.number(part.location.segment);
+    w.number(part.location.offset);
+    w.number(part.length);
+    w.number(part.crc);
+  }
+  return w.take();
+}
+
+Result<InstanceRecord> InstanceRecord::decode(Bytes payload) {
+  Reader r(payload);
+  InstanceRecord record;
+  const auto version = r.number<std::uint8_t>();
+  if (!r.failed() && version != kVersion) return fail(Errc::unsupported, "commit record version");
+  const auto via = r.number<std::uint8_t>();
+  const auto policy = r.number<std::uint8_t>();
+  const auto reserved = r.number<std::uint8_t>();
+  record.header_crc = r.number<std::uint32_t>();
+  record.sequence = r.number<std::uint64_t>();
+  record.instance_number = r.number<std::uint64_t>();
+  record.received_unix_ns = static_cast<std::int64_t>(r.number<std::uint64_t>());
+  record.stream_length = r.number<std::uint64_t>();
+  record.data_set_offset = r.number<std::uint64_t>();
+  record.pixel_data.offset = r.number<std::uint64_t>();
+  record.pixel_data.length = r.number<std::uint64_t>();
+  r.raw(record.digest);
+  for (auto* text :
+       {&record.sop_class_uid, &record.sop_instance_uid, &record.study_instance_uid, &record.series_instance_uid,
+        &record.transfer_syntax_uid, &record.calling_ae, &record.called_ae, &record.peer_address}) {
+    *text = r.text();
+  }
+  record.header_extents.resize(r.count(16));
+  for (auto& extent : record.header_extents) {
+    extent.offset = r.number<std::uint64_t>();
+    extent.length = r.number<std::uint64_t>();
+  }
+  record.parts.resize(r.count(24));
+  for (Part& part : record.parts) {
+    part.location.volume = r.number<std::uint32_t>();
+    part.location.segment = r.number<std::uint32_t>();
+    part.location.offset = r.number<std::uint64_t>();
+    part.length = r.number<std::uint32_t>();
+    part.crc = r.number<std::uint32_t>();
+  }
+  if (r.failed()) return fail(Errc::truncated, "commit record", r.at());
+  if (r.remaining() != 0) return fail(Errc::malformed, "commit record length", r.at());
+  if (via < 1 || via > 3) return fail(Errc::malformed, "commit record source", 1);
+  if (policy < 1 || policy > 3) return fail(Errc::malformed, "commit record policy", 2);
+  if (reserved != 0) return fail(Errc::malformed, "commit record", 3);
+  record.via = static_cast<Via>(via);
+  record.duplicate_policy = static_cast<DuplicatePolicy>(policy);
+  CAIRN_TRYV(record.check());
+  return record;
+}
+
+Result<> InstanceRecord::check() const {
+  std::uint64_t total = 0;
+  for (const Part& part : parts) total += part.length;  // at most 2^32 parts below 2^32 bytes: no overflow
+  if (total != stream_length) return fail(Errc::mismatch, "commit record stream length");
+  std::uint64_t end = 0;
+  for (const auto& extent : header_extents) {
+    if (extent.offset < end || extent.offset > stream_length || extent.length > stream_length - extent.offset) {
+      return fail(Errc::malformed, "commit record header extents");
+    }
+    end = extent.offset + extent.length;
+  }
+  if (data_set_offset > stream_length) return fail(Errc::malformed, "commit record data set offset");
+  for (const auto* text : {&sop_class_uid, &sop_instance_uid, &study_instance_uid, &series_instance_uid,
+                           &transfer_syntax_uid, &calling_ae, &called_ae, &peer_address}) {
+    if (text->size() > kMaxText) return fail(Errc::limit_exceeded, "commit record text");
+  }
+  return outcome::success();
+}
+
+std::size_t InstanceRecord::encoded_bytes() const {
+  std::size_t bytes = 8 + 7 * 8 + 16 + 8 * 2 + 4 + 4 + header_extents.size() * 16 + parts.size() * 24;
+  for (const auto* text : {&sop_class_uid, &sop_instance_uid, &study_instance_uid, &series_instance_uid,
+                           &transfer_syntax_uid, &calling_ae, &called_ae, &peer_address}) {
+    bytes += text->size();
+  }
+  return bytes;
+}
+
+}  // namespace cairn::store

@@ -1,0 +1,153 @@
+#include "engine/store/recovery.h"
+
+#include <algorithm>
+
+#include "engine/core/checksum.h"
+#include "engine/store/record.h"
+#include "engine/store/segment_walk.h"
+
+namespace cairn::store {
+namespace {
+
+/// The commit record at `header`, when its payload is whole.
+Result<std::optional<InstanceRecord>> whole_commit(Window& window, const RecordHeader& header) {
+  CAIRN_TRY(const Bytes payload, window.at(header.offset + kRecordHeaderBytes, header.payload_length));
+  if (payload.size() != header.payload_length || crc32c(payload) != header.payload_crc) {
+    return std::optional<InstanceRecord>();
+  }
+  auto record = InstanceRecord::decode(payload);
+  if (!record) return std::optional<InstanceRecord>();
+  return std::optional<InstanceRecord>(std::move(record).value());
+}
+
+/// True when every part of a commit in `segment` is there: the ones in this segment stand before the commit and have
+/// been checked, the ones in others must lie below those segments' ends.
+bool parts_exist(const InstanceRecord& record, const SegmentHeader& header, std::uint64_t commit_offset,
+                 const std::map<std::uint32_t, std::uint64_t>& tails) {
+  return std::all_of(record.parts.begin(), record.parts.end(), [&](const Part& part) {
+    if (part.location.volume != header.volume) return false;
+    std::uint64_t tail = commit_offset;
+    if (part.location.segment != header.segment) {
+      const auto it = tails.find(part.location.segment);
+      if (it == tails.end()) return false;
+      tail = it->second;
+    }
+    return part.location.offset <= tail && record_bytes(part.length) <= tail - part.location.offset;
+  });
+}
+
+}  // namespace
+
+Result<SegmentScan> scan_segment(io::File& file, const SegmentHeader& header, std::uint64_t limit) {
+  SegmentScan scan;
+  scan.end = kSegmentHeaderBytes;
+  Window window(file, limit);
+  RecordWalk walk(window, header.identity, kSegmentHeaderBytes);
+  for (;;) {
+    CAIRN_TRY(const auto record, walk.next());
+    if (record) {
+      scan.watermark = std::max(scan.watermark, record->durable_below);
+      if (record->type == RecordType::footer) {
+        // A seal that was not finished. All below had been flushed before it was written.
+        CAIRN_TRY(const auto crc, payload_crc(window, *record));
+        if (crc == record->payload_crc) {
+          scan.footer = *record;
+          break;
+        }
+        scan.gaps.push_back({record->offset, limit});
+        break;
+      }
+      scan.records.push_back(*record);
+      scan.end = io::block_up(walk.position());
+      continue;
+    }
+    const std::uint64_t gap = walk.position();
+    if (gap >= limit) break;
+    CAIRN_TRY(const bool found, walk.seek_record(gap + 8));
+    scan.gaps.push_back({gap, walk.position()});
+    if (!found) break;
+  }
+  scan.bytes_read = window.bytes_read();
+  return scan;
+}
+
+Result<SegmentEnd> find_end(io::File& file, const SegmentHeader& header, const SegmentScan& scan, std::uint64_t limit,
+                            Proof proof, const std::map<std::uint32_t, std::uint64_t>& tails) {
+  SegmentEnd end;
+  Window window(file, limit);
+  if (scan.footer) {
+    CAIRN_TRY(const Bytes payload, window.at(scan.footer->offset + kRecordHeaderBytes, scan.footer->payload_length));
+    auto commits = decode_footer(payload, scan.footer->durable_below);
+    if (commits && scan.footer->durable_below <= scan.footer->offset) {
+      end.commits = std::move(commits).value();
+      end.tail = scan.footer->durable_below;
+      for (const auto& gap : scan.gaps) {
+        if (gap.offset < end.tail) end.damage.push_back(gap);
+      }
+      end.bytes_read = window.bytes_read();
+      return end;
+    }
+  }
+
+  // Below `stated` everything was there; below `watermark` nothing need be checked in full.
+  const std::uint64_t stated = proof == Proof::statement ? limit : std::min(scan.watermark, limit);
+  const std::uint64_t watermark = proof == Proof::records ? stated : limit;
+  std::uint64_t tail = std::max(scan.end, io::block_up(stated));
+  for (const auto& gap : scan.gaps) {
+    const bool behind_all = gap.end >= limit && gap.offset >= stated;
+    if (gap.offset >= watermark || behind_all) {
+      tail = gap.offset;
+      break;
+    }
+    end.damage.push_back(gap);
+  }
+
+  std::uint64_t dropped_from = tail;
+  for (const RecordHeader& record : scan.records) {
+    if (record.offset >= dropped_from) break;
+    bool whole = true;
+    if (record.offset >= watermark) {
+      CAIRN_TRY(const auto crc, payload_crc(window, record));
+      whole = crc == record.payload_crc;
+      if (whole && record.type == RecordType::commit) {
+        CAIRN_TRY(const auto commit, whole_commit(window, record));
+        whole = commit && parts_exist(*commit, header, record.offset, tails);
+      }
+    }
+    if (!whole) {
+      dropped_from = record.offset;
+      break;
+    }
+    if (record.type == RecordType::commit) end.commits.push_back({record.offset, record.payload_length});
+  }
+  for (const RecordHeader& record : scan.records) {
+    if (record.offset >= dropped_from && record.type == RecordType::commit) ++end.dropped_commits;
+  }
+  // A record that is dropped may share its first block with records that stay: the block stays as it is, and the walk
+  // over a sealed segment ends with its last commit.
+  end.tail = dropped_from;
+  end.bytes_read = window.bytes_read();
+  return end;
+}
+
+Result<Trailer> seal_segment(io::File& file, const SegmentHeader& header, std::uint64_t tail,
+                             const std::vector<CommitEntry>& commits) {
+  Trailer trailer{io::block_up(tail), tail, static_cast<std::uint32_t>(commits.size()), 0};
+  for (auto entry = commits.rbegin(); entry != commits.rend() && trailer.last_sequence == 0; ++entry) {
+    Window window(file, tail);
+    RecordWalk walk(window, header.identity, entry->offset);
+    CAIRN_TRY(const auto record, walk.next());
+    if (!record) continue;
+    CAIRN_TRY(const auto commit, whole_commit(window, *record));
+    if (commit) trailer.last_sequence = commit->sequence;
+  }
+  const auto footer = encode_footer(commits, header.identity, trailer);
+  CAIRN_TRYV(file.flush());  // what is kept is durable before the footer says so
+  CAIRN_TRYV(file.write(trailer.footer_offset, footer.bytes()));
+  CAIRN_TRYV(file.flush());
+  CAIRN_TRYV(file.truncate(trailer.footer_offset + footer.size()));
+  CAIRN_TRYV(file.flush());
+  return trailer;
+}
+
+}  // namespace cairn::store

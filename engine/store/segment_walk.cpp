@@ -1,0 +1,118 @@
+#include "engine/store/segment_walk.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+
+#include "engine/core/checksum.h"
+
+namespace cairn::store {
+namespace {
+
+constexpr std::uint64_t kLongestAhead = 1u << 20;
+
+bool all_zero(Bytes bytes) {
+  return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
+}
+
+}  // namespace
+
+std::string segment_name(std::uint32_t segment) {
+  char name[32];
+  std::snprintf(name, sizeof name, "seg-%08u.cairn", segment);
+  return name;
+}
+
+std::uint32_t segment_number(const std::string& name) {
+  if (!name.starts_with("seg-") || !name.ends_with(".cairn")) return 0;
+  std::uint32_t number = 0;
+  const char* const last = name.data() + name.size() - 6;
+  const auto [end, error] = std::from_chars(name.data() + 4, last, number);
+  return error == std::errc() && end == last && segment_name(number) == name ? number : 0;
+}
+
+Result<Bytes> Window::at(std::uint64_t offset, std::uint64_t length) {
+  if (offset >= end_) return Bytes();
+  length = std::min(length, end_ - offset);
+  if (offset < start_ || offset + length > start_ + filled_) {
+    const bool neighbour = offset >= start_ && offset <= start_ + filled_ + io::kBlockBytes;
+    ahead_ = neighbour ? std::min(ahead_ * 2, kLongestAhead) : 2 * io::kBlockBytes;
+    start_ = io::block_down(offset);
+    filled_ = 0;
+    const std::uint64_t stop = std::max(offset + length, std::min(start_ + ahead_, end_));
+    const auto wanted = static_cast<std::size_t>(io::block_up(stop - start_));
+    if (buffer_.size() < wanted) buffer_ = io::AlignedBytes(wanted);
+    CAIRN_TRY(filled_, file_.read(start_, buffer_.first(wanted)));
+    bytes_read_ += filled_;
+    if (offset + length > start_ + filled_) return fail(Errc::truncated, "segment", start_ + filled_);
+  }
+  return Bytes(buffer_.data() + (offset - start_), static_cast<std::size_t>(length));
+}
+
+Result<std::optional<RecordHeader>> RecordWalk::decode_here() {
+  CAIRN_TRY(const Bytes bytes, window_.at(position_, kRecordHeaderBytes));
+  if (bytes.size() < kRecordHeaderBytes) return std::optional<RecordHeader>();
+  auto header = RecordHeader::decode(bytes.data(), identity_, position_);
+  if (header && header->record_bytes() > window_.end() - position_) header.reset();
+  return header;
+}
+
+Result<std::optional<RecordHeader>> RecordWalk::next() {
+  std::optional<RecordHeader> header;
+  CAIRN_TRY(header, decode_here());
+  const std::uint64_t block_end = io::block_up(position_);
+  if (!header && block_end != position_) {
+    // A write ended inside this block: then the rest of the block is zero and the next write begins with the next one.
+    CAIRN_TRY(const bool padding, only_zeros_until(block_end));
+    if (padding) {
+      position_ = block_end;
+      CAIRN_TRY(header, decode_here());
+    }
+  }
+  if (header) position_ += header->record_bytes();
+  return header;
+}
+
+Result<bool> RecordWalk::seek_record(std::uint64_t from) {
+  position_ = (from + 7) & ~7ull;
+  while (position_ < window_.end()) {
+    CAIRN_TRY(const Bytes bytes, window_.at(position_, 256u << 10));
+    std::size_t i = 0;
+    while (i + 8 <= bytes.size() && !looks_like_record(bytes.data() + i)) i += 8;
+    if (i + 8 > bytes.size()) {
+      position_ += std::max<std::size_t>(bytes.size() & ~std::size_t{7}, 8);
+      continue;
+    }
+    position_ += i;
+    CAIRN_TRY(const auto header, decode_here());
+    if (header) return true;
+    position_ += 8;
+  }
+  position_ = window_.end();
+  return false;
+}
+
+Result<bool> RecordWalk::only_zeros_until(std::uint64_t end) {
+  for (std::uint64_t at = position_; at < end;) {
+    CAIRN_TRY(const Bytes bytes, window_.at(at, std::min<std::uint64_t>(end - at, 256u << 10)));
+    if (bytes.empty()) break;
+    if (!all_zero(bytes)) return false;
+    at += bytes.size();
+  }
+  return true;
+}
+
+Result<std::uint32_t> payload_crc(Window& window, const RecordHeader& header) {
+  std::uint32_t crc = 0;
+  std::uint64_t at = header.offset + kRecordHeaderBytes;
+  const std::uint64_t end = at + header.payload_length;
+  while (at < end) {
+    CAIRN_TRY(const Bytes bytes, window.at(at, std::min<std::uint64_t>(end - at, 256u << 10)));
+    if (bytes.empty()) return fail(Errc::truncated, "segment", at);
+    crc = crc32c(bytes, crc);
+    at += bytes.size();
+  }
+  return crc;
+}
+
+}  // namespace cairn::store

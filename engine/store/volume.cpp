@@ -1,0 +1,428 @@
+#include "engine/store/volume.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "engine/core/check.h"
+#include "engine/core/log.h"
+#include "engine/store/recovery.h"
+#include "engine/store/segment_walk.h"
+
+namespace cairn::store {
+namespace {
+
+constexpr const char* kVolumeFileName = "volume.cairn";
+constexpr const char* kFillingPrefix = "filling-";
+constexpr const char* kSparePrefix = "spare-";
+constexpr std::uint64_t kPrewriteChunk = 1u << 20;
+constexpr std::int64_t kFreeSpaceAge_ns = 50'000'000;
+
+}  // namespace
+
+Volume::Volume(VolumeOptions options, const LogOptions& log, io::FileSystem& files)
+    : options_(std::move(options)),
+      segment_bytes_(io::block_down(log.segment_bytes)),
+      reserve_bytes_(log.reserve_bytes),
+      files_(files) {}
+
+Result<std::optional<Identity>> Volume::read_volume_file() {
+  CAIRN_TRYV(files_.create_directories(options_.directory));
+  auto opened = files_.open(path(kVolumeFileName), io::OpenMode::read);
+  if (!opened && opened.error() == Errc::not_found) {
+    CAIRN_TRY(const auto names, files_.list(options_.directory));
+    const bool used =
+        std::any_of(names.begin(), names.end(), [](const auto& name) { return segment_number(name) != 0; });
+    if (used) return fail(Errc::corrupt, "volume file is missing");
+    return std::optional<Identity>();
+  }
+  CAIRN_TRY(const auto file, std::move(opened));
+  io::AlignedBytes block(io::kBlockBytes);
+  CAIRN_TRY(const std::size_t got, file->read(0, block.bytes()));
+  CAIRN_TRY(const VolumeFile volume, VolumeFile::decode(block.first(got)));
+  if (volume.volume != options_.id) return fail(Errc::mismatch, "volume id");
+  archive_ = volume.archive;
+  return std::optional<Identity>(volume.archive);
+}
+
+Result<> Volume::create_volume_file(const Identity& archive) {
+  archive_ = archive;
+  const VolumeFile volume{archive, options_.id, files_.now_unix_ns()};
+  const auto temporary = path("filling-volume");
+  auto opened = files_.open(temporary, io::OpenMode::create);
+  if (!opened && opened.error() == Errc::conflict) {
+    CAIRN_TRYV(files_.remove(temporary));
+    opened = files_.open(temporary, io::OpenMode::create);
+  }
+  CAIRN_TRY(const auto file, std::move(opened));
+  CAIRN_TRYV(file->write(0, volume.encode().bytes()));
+  CAIRN_TRYV(file->flush());
+  CAIRN_TRYV(files_.rename(temporary, path(kVolumeFileName)));
+  return files_.sync_directory(options_.directory);
+}
+
+Result<> Volume::recover() {
+  struct Found {
+    std::shared_ptr<io::File> file;
+    std::uint64_t size = 0;
+    std::optional<SegmentScan> scan;
+    Proof proof = Proof::records;
+    std::uint64_t limit = 0;
+  };
+  std::map<std::uint32_t, Found> found;
+  std::map<std::uint32_t, std::uint64_t> stated;
+
+  CAIRN_TRY(const auto names, files_.list(options_.directory));
+  for (const std::string& name : names) {
+    if (name.starts_with(kFillingPrefix)) {
+      CAIRN_TRYV(files_.remove(path(name)));
+    } else if (name.starts_with(kSparePrefix)) {
+      CAIRN_TRY(const auto file, files_.open(path(name), io::OpenMode::read));
+      CAIRN_TRY(const auto size, file->size());
+      if (size == segment_bytes_) {
+        spares_.push_back(name);
+      } else {
+        CAIRN_TRYV(files_.remove(path(name)));
+      }
+    } else if (const std::uint32_t number = segment_number(name)) {
+      Found& segment = found[number];
+      CAIRN_TRY(segment.file, files_.open(path(name), io::OpenMode::read_write));
+      CAIRN_TRY(segment.size, segment.file->size());
+      io::AlignedBytes block(io::kBlockBytes);
+      CAIRN_TRY(const std::size_t got, segment.file->read(0, block.bytes()));
+      CAIRN_TRY(SegmentHeader header, SegmentHeader::decode(block.first(got)));
+      if (header.archive != archive_) return fail(Errc::mismatch, "segment of another archive");
+      if (header.volume != options_.id || header.segment != number) return fail(Errc::mismatch, "segment number");
+      for (const Poisoned& p : header.poisoned) {
+        const auto [it, is_new] = stated.try_emplace(p.segment, p.good_end);
+        if (!is_new) it->second = std::min(it->second, p.good_end);
+      }
+      recovered_.bytes_read += got;
+      SegmentState& state = segments_[number];
+      state.header = std::move(header);
+      next_segment_ = number + 1;
+    }
+  }
+
+  // Sealed or not, from the last to the first: what was flushed later proves what was written earlier.
+  bool later_flush = false;
+  for (auto it = found.rbegin(); it != found.rend(); ++it) {
+    Found& segment = it->second;
+    SegmentState& state = segments_[it->first];
+    const auto statement = stated.find(it->first);
+    segment.limit = segment.size;
+    if (statement != stated.end()) {
+      segment.limit = std::min(segment.size, std::max(statement->second, kSegmentHeaderBytes));
+      segment.proof = Proof::statement;
+    } else if (later_flush) {
+      segment.proof = Proof::later_flush;
+    }
+    if (segment.size % io::kBlockBytes == 0 && segment.size >= 2 * io::kBlockBytes) {
+      io::AlignedBytes block(io::kBlockBytes);
+      CAIRN_TRY(const std::size_t got, segment.file->read(segment.size - io::kBlockBytes, block.bytes()));
+      recovered_.bytes_read += got;
+      const auto trailer =
+          Trailer::decode(Bytes(block.bytes()).last(kTrailerBytes), state.header.identity, segment.size);
+      if (got == io::kBlockBytes && trailer && (segment.proof != Proof::statement || trailer->tail <= segment.limit)) {
+        state.trailer = trailer;
+        state.tail = trailer->tail;
+        later_flush = true;
+        continue;
+      }
+    }
+    CAIRN_TRY(segment.scan, scan_segment(*segment.file, state.header, segment.limit));
+    recovered_.bytes_read += segment.scan->bytes_read;
+    if (segment.scan->watermark >= kSegmentHeaderBytes) later_flush = true;
+  }
+
+  std::map<std::uint32_t, std::uint64_t> tails;
+  bool may_seal = true;
+  bool directory_changed = false;
+  for (auto& [number, segment] : found) {
+    SegmentState& state = segments_[number];
+    if (segment.scan) {
+      auto decided = find_end(*segment.file, state.header, *segment.scan, segment.limit, segment.proof, tails);
+      if (!decided) return std::move(decided).error();
+      SegmentEnd& end = decided.value();
+      recovered_.bytes_read += end.bytes_read;
+      recovered_.dropped_unfinished += end.dropped_commits;
+      for (const auto& damage : end.damage) {
+        recovered_.faults.push_back(
+            {{options_.id, number, damage.offset}, "", fail(Errc::corrupt, "segment records", damage.offset)});
+      }
+      state.tail = end.tail;
+      const bool empty = end.tail == kSegmentHeaderBytes && end.commits.empty() && end.damage.empty();
+      if (empty && state.header.poisoned.empty() && segment.proof == Proof::records) {
+        CAIRN_TRYV(files_.remove(path(segment_name(number))));
+        directory_changed = true;
+        segments_.erase(number);
+        continue;
+      }
+      CAIRN_TRYV(segment.file->flush());  // what is about to be shown may have been in the page cache only
+      if (may_seal) {
+        const auto trailer = seal_segment(*segment.file, state.header, end.tail, end.commits);
+        if (trailer) {
+          state.trailer = trailer.value();
+        } else {
+          // It stays as it is, found again the same way next time. Later ones must not prove what was not in it.
+          may_seal = false;
+          log::warning("a segment could not be sealed",
+                       {{"volume", options_.id}, {"segment", number}, {"cause", trailer.error()}});
+        }
+      }
+      if (!state.trailer) state.commits = std::move(end.commits);
+      state.poisoned = segment.proof == Proof::statement && !state.trailer;
+    }
+    tails[number] = state.tail;
+  }
+  if (directory_changed) {
+    CAIRN_TRYV(files_.sync_directory(options_.directory));
+  }
+  return outcome::success();
+}
+
+std::string Volume::spare_name(const char* prefix) {
+  char name[40];
+  std::snprintf(name, sizeof name, "%s%08llu", prefix, static_cast<unsigned long long>(next_spare_++));
+  return name;
+}
+
+Result<bool> Volume::room_for_segment() const {
+  CAIRN_TRY(const io::Space space, files_.space(options_.directory));
+  return space.free_bytes >= reserve_bytes_ && space.free_bytes - reserve_bytes_ >= segment_bytes_;
+}
+
+Result<Volume::Ready> Volume::create_segment(std::uint32_t number, const std::vector<Poisoned>& poisoned) {
+  std::string name;
+  bool prewritten = false;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (!spares_.empty()) {
+      name = std::move(spares_.back());
+      spares_.pop_back();
+      prewritten = true;
+    } else {
+      name = spare_name(kFillingPrefix);
+    }
+  }
+  Ready ready;
+  ready.prewritten = prewritten;
+  const auto make = [&]() -> Result<> {
+    if (prewritten) {
+      CAIRN_TRY(ready.segment.file, files_.open(path(name), io::OpenMode::read_write));
+    } else {
+      CAIRN_TRY(const bool room, room_for_segment());
+      if (!room) return fail(Errc::out_of_space, "storage reserve");
+      CAIRN_TRY(ready.segment.file, files_.open(path(name), io::OpenMode::create));
+      CAIRN_TRYV(ready.segment.file->allocate(segment_bytes_));
+    }
+    SegmentHeader& header = ready.segment.header;
+    header.archive = archive_;
+    files_.random(header.identity);
+    header.volume = options_.id;
+    header.segment = number;
+    header.size = segment_bytes_;
+    header.created_unix_ns = files_.now_unix_ns();
+    header.poisoned = poisoned;
+    // The name comes last: a file with a segment's name always has a whole header.
+    CAIRN_TRYV(ready.segment.file->write(0, header.encode().bytes()));
+    CAIRN_TRYV(ready.segment.file->flush());
+    CAIRN_TRYV(files_.rename(path(name), path(segment_name(number))));
+    return files_.sync_directory(options_.directory);
+  };
+  if (auto made = make(); !made) {
+    // Never used again, whatever state it is in; what cannot be removed now is removed at the next start.
+    if (!files_.remove(path(name))) (void)files_.remove(path(segment_name(number)));
+    return std::move(made).error();
+  }
+  return ready;
+}
+
+Result<OpenSegment> Volume::take_segment(const std::vector<Poisoned>& poisoned) {
+  std::uint32_t number = 0;
+  std::optional<Ready> unused;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (poisoned.empty() && ready_) {
+      OpenSegment segment = std::move(ready_->segment);
+      ready_.reset();
+      segments_[segment.header.segment].header = segment.header;
+      return segment;
+    }
+    unused.swap(ready_);
+    number = next_segment_++;
+  }
+  if (unused) put_back(*unused);
+  CAIRN_TRY(Ready made, create_segment(number, poisoned));
+  const std::scoped_lock lock(mutex_);
+  segments_[number].header = made.segment.header;
+  return std::move(made.segment);
+}
+
+Result<bool> Volume::prepare_segment() {
+  std::uint32_t number = 0;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (ready_) return false;
+    number = next_segment_++;
+  }
+  CAIRN_TRY(Ready made, create_segment(number, {}));
+  {
+    const std::scoped_lock lock(mutex_);
+    if (next_segment_ == number + 1) {
+      ready_ = std::move(made);
+      return true;
+    }
+  }
+  put_back(made);  // the appender did not wait, and took a greater number
+  return true;
+}
+
+void Volume::put_back(Ready& ready) {
+  const auto from = path(segment_name(ready.segment.header.segment));
+  ready.segment.file.reset();
+  if (!ready.prewritten) {
+    (void)files_.remove(from);
+    return;
+  }
+  const std::scoped_lock lock(mutex_);
+  const std::string name = spare_name(kSparePrefix);
+  if (files_.rename(from, path(name))) spares_.push_back(name);
+}
+
+Result<bool> Volume::prewrite_step(std::uint64_t stock_bytes) {
+  const auto fill = [&]() -> Result<bool> {
+    if (!filling_) {
+      {
+        const std::scoped_lock lock(mutex_);
+        if ((spares_.size() + 1) * segment_bytes_ > stock_bytes) return false;
+      }
+      CAIRN_TRY(const bool room, room_for_segment());
+      if (!room) return false;
+      {
+        const std::scoped_lock lock(mutex_);
+        filling_ = Filling{spare_name(kFillingPrefix), nullptr, 0};
+      }
+      CAIRN_TRY(filling_->file, files_.open(path(filling_->name), io::OpenMode::create));
+      CAIRN_TRYV(filling_->file->allocate(segment_bytes_));
+      if (zeros_.size() == 0) zeros_ = io::AlignedBytes(kPrewriteChunk);
+    }
+    const auto chunk = static_cast<std::size_t>(std::min(kPrewriteChunk, segment_bytes_ - filling_->filled));
+    CAIRN_TRYV(filling_->file->write(filling_->filled, zeros_.first(chunk)));
+    filling_->filled += chunk;
+    prewritten_bytes_.fetch_add(chunk, std::memory_order_relaxed);
+    if (filling_->filled < segment_bytes_) return true;
+    CAIRN_TRYV(filling_->file->flush());
+    std::string name;
+    {
+      const std::scoped_lock lock(mutex_);
+      name = spare_name(kSparePrefix);
+    }
+    CAIRN_TRYV(files_.rename(path(filling_->name), path(name)));
+    filling_.reset();
+    const std::scoped_lock lock(mutex_);
+    spares_.push_back(name);
+    return true;
+  };
+  auto filled = fill();
+  if (!filled && filling_) drop_filling();
+  return filled;
+}
+
+void Volume::drop_filling() {
+  filling_->file.reset();
+  (void)files_.remove(path(filling_->name));
+  filling_.reset();
+}
+
+void Volume::discard_prepared() {
+  std::optional<Ready> unused;
+  {
+    const std::scoped_lock lock(mutex_);
+    unused.swap(ready_);
+  }
+  if (unused) put_back(*unused);
+  if (filling_) drop_filling();
+}
+
+void Volume::set_durable(std::uint32_t segment, std::uint64_t tail, std::span<const CommitEntry> new_commits) {
+  const std::scoped_lock lock(mutex_);
+  SegmentState& state = segments_.at(segment);
+  state.tail = tail;
+  state.commits.insert(state.commits.end(), new_commits.begin(), new_commits.end());
+}
+
+void Volume::set_sealed(std::uint32_t segment, const Trailer& trailer) {
+  const std::scoped_lock lock(mutex_);
+  SegmentState& state = segments_.at(segment);
+  state.trailer = trailer;
+  state.tail = trailer.tail;
+  state.commits = {};
+}
+
+void Volume::set_poisoned(std::uint32_t segment) {
+  const std::scoped_lock lock(mutex_);
+  segments_.at(segment).poisoned = true;
+}
+
+void Volume::remove_empty(std::uint32_t segment) {
+  {
+    const std::scoped_lock lock(mutex_);
+    segments_.erase(segment);
+  }
+  (void)files_.remove(path(segment_name(segment)));
+}
+
+std::vector<std::uint32_t> Volume::segments() const {
+  const std::scoped_lock lock(mutex_);
+  std::vector<std::uint32_t> numbers;
+  for (const auto& [number, state] : segments_) numbers.push_back(number);
+  return numbers;
+}
+
+std::optional<SegmentState> Volume::segment(std::uint32_t number) const {
+  const std::scoped_lock lock(mutex_);
+  const auto it = segments_.find(number);
+  if (it == segments_.end()) return std::nullopt;
+  return it->second;
+}
+
+std::optional<Identity> Volume::segment_identity(std::uint32_t number) const {
+  const std::scoped_lock lock(mutex_);
+  const auto it = segments_.find(number);
+  if (it == segments_.end()) return std::nullopt;
+  return it->second.header.identity;
+}
+
+Result<std::shared_ptr<io::File>> Volume::open_for_reading(std::uint32_t segment) const {
+  return files_.open(path(segment_name(segment)), io::OpenMode::read);
+}
+
+Volume::Counts Volume::counts() const {
+  const std::scoped_lock lock(mutex_);
+  Counts counts;
+  counts.segments = segments_.size();
+  for (const auto& [number, state] : segments_) {
+    counts.sealed += state.trailer.has_value();
+    counts.poisoned += state.poisoned;
+  }
+  counts.spares = spares_.size() + (ready_ && ready_->prewritten ? 1 : 0);
+  return counts;
+}
+
+bool Volume::has_spare() const {
+  const std::scoped_lock lock(mutex_);
+  return ready_ || !spares_.empty();
+}
+
+std::uint64_t Volume::free_bytes() {
+  const std::int64_t now = files_.now_unix_ns();
+  const std::int64_t asked = free_asked_ns_.load(std::memory_order_relaxed);
+  if (asked == 0 || now - asked > kFreeSpaceAge_ns || now < asked) {
+    free_asked_ns_.store(now, std::memory_order_relaxed);
+    const auto space = files_.space(options_.directory);
+    free_bytes_.store(space ? space.value().free_bytes : 0, std::memory_order_relaxed);
+  }
+  return free_bytes_.load(std::memory_order_relaxed);
+}
+
+}  // namespace cairn::store

@@ -1,0 +1,135 @@
+// A storage volume: a directory of segments and spare files, and what each segment is. Opening one finds the end of
+// every segment (recovery.h) and seals it, so that afterwards only the appender's segments are open.
+// Thread-safe. The file system outlives it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/core/result.h"
+#include "engine/io/file_system.h"
+#include "engine/store/format.h"
+#include "engine/store/log.h"
+
+namespace cairn::store {
+
+/// A segment open for writing.
+struct OpenSegment {
+  SegmentHeader header;
+  std::shared_ptr<io::File> file;
+};
+
+/// What is known of a segment. Everything below `tail` is durable.
+struct SegmentState {
+  SegmentHeader header;
+  std::uint64_t tail = kSegmentHeaderBytes;
+  std::optional<Trailer> trailer;    ///< when it is sealed
+  std::vector<CommitEntry> commits;  ///< when it is not: those below `tail`
+  bool poisoned = false;
+};
+
+class Volume {
+ public:
+  Volume(VolumeOptions options, const LogOptions& log, io::FileSystem& files);
+
+  /// The archive that the volume belongs to; nothing when it is new. Makes the directory. Errors: io, corrupt,
+  /// mismatch.
+  Result<std::optional<Identity>> read_volume_file();
+  /// Makes a new volume part of `archive`.
+  Result<> create_volume_file(const Identity& archive);
+  /// Reads every segment's header and recovers the unsealed ones. Faults found and commits dropped are kept for replay.
+  Result<> recover();
+
+  struct Recovered {
+    std::vector<Fault> faults;
+    std::uint64_t dropped_unfinished = 0;
+    std::uint64_t bytes_read = 0;
+  };
+  const Recovered& recovered() const noexcept { return recovered_; }
+
+  /// A segment to write to next, with a greater number than any before. `poisoned` is stated in its header. Takes a
+  /// spare file where there is one. Errors: out_of_space, io.
+  Result<OpenSegment> take_segment(const std::vector<Poisoned>& poisoned);
+  /// Makes a segment ready ahead of take_segment(). False when there is one already.
+  Result<bool> prepare_segment();
+  /// Adds one chunk of zeros to the stock of spare files. False when the stock is full or space is short.
+  Result<bool> prewrite_step(std::uint64_t stock_bytes);
+  /// Removes what was prepared and not used, and half-written spares.
+  void discard_prepared();
+
+  /// The appender's reports.
+  void set_durable(std::uint32_t segment, std::uint64_t tail, std::span<const CommitEntry> new_commits);
+  void set_sealed(std::uint32_t segment, const Trailer& trailer);
+  void set_poisoned(std::uint32_t segment);
+  void remove_empty(std::uint32_t segment);
+
+  std::vector<std::uint32_t> segments() const;
+  std::optional<SegmentState> segment(std::uint32_t number) const;
+  std::optional<Identity> segment_identity(std::uint32_t number) const;
+  Result<std::shared_ptr<io::File>> open_for_reading(std::uint32_t segment) const;
+
+  struct Counts {
+    std::uint64_t segments = 0, sealed = 0, poisoned = 0, spares = 0;
+  };
+  Counts counts() const;
+  bool has_spare() const;
+  std::uint64_t prewritten_bytes() const noexcept { return prewritten_bytes_.load(std::memory_order_relaxed); }
+  /// Free space now, or lately: asked of the system at most every 50 ms.
+  std::uint64_t free_bytes();
+  /// Whether a segment could be made without touching the reserve; whether others have eaten into the reserve so far
+  /// that the index is in danger. Both from free_bytes().
+  bool free_for_segment() { return free_bytes() >= reserve_bytes_ + segment_bytes_; }
+  bool reserve_endangered() { return free_bytes() < reserve_bytes_ / 2; }
+  std::uint32_t id() const noexcept { return options_.id; }
+  const Identity& archive() const noexcept { return archive_; }
+  io::FileSystem& files() const noexcept { return files_; }
+
+ private:
+  struct Ready {
+    OpenSegment segment;
+    bool prewritten = false;
+  };
+  std::filesystem::path path(const std::string& name) const { return options_.directory / name; }
+  std::string spare_name(const char* prefix);
+  Result<Ready> create_segment(std::uint32_t number, const std::vector<Poisoned>& poisoned);
+  void put_back(Ready& ready);
+  void drop_filling();
+  Result<bool> room_for_segment() const;
+
+  VolumeOptions options_;
+  std::uint64_t segment_bytes_;
+  std::uint64_t reserve_bytes_;
+  io::FileSystem& files_;
+  Identity archive_{};
+  Recovered recovered_;
+
+  mutable std::mutex mutex_;  // guards what follows
+  std::map<std::uint32_t, SegmentState> segments_;
+  std::vector<std::string> spares_;
+  std::optional<Ready> ready_;
+  std::uint32_t next_segment_ = 1;
+  std::uint64_t next_spare_ = 1;
+
+  // Only the maker's thread:
+  struct Filling {
+    std::string name;
+    std::shared_ptr<io::File> file;
+    std::uint64_t filled = 0;
+  };
+  std::optional<Filling> filling_;
+  io::AlignedBytes zeros_;
+
+  std::atomic<std::uint64_t> prewritten_bytes_{0};  // relaxed: a counter
+  std::atomic<std::uint64_t> free_bytes_{0};        // relaxed: a hint
+  std::atomic<std::int64_t> free_asked_ns_{0};
+};
+
+}  // namespace cairn::store
