@@ -1,0 +1,563 @@
+#!/usr/bin/env python3
+"""The same load against Cairn and against the storage servers of Debian, in one run, in turns.
+
+    bench/ingest.py [--dir FOLDER | --loop MIB] [--servers cairn storescp dcmqrscp orthanc]
+                    [--loads ct mr tiny] [--associations 1 4 8] [--runs 3] [--as-shipped] ...
+
+Measured per run: instances/s, MB/s, server CPU seconds per GB (user and system, children included), p50 and p99 of a
+store, failures, peak resident memory; and beside them a bare log, which stores the same bytes durably and does nothing else.
+What each server has made durable when it answers is stated in the table. Each run starts a server on an empty folder;
+Cairn is given the time to prewrite its ordinary stock first, whose size is stated.
+
+The folder should lie on a journaled file system: without a journal a flush is cheaper than in production. --loop makes one
+in a file (root). Debian's DCMTK leaves Nagle on and answers in two writes: by default peers get TCP_NODELAY=1 and a client
+that acknowledges at once, their best case; --as-shipped is the ordinary one.
+
+Further questions, each instead of the comparison: --clients (storescu and dcmsend as shipped), --sustained GB, --half-load,
+--memory, --restart, --reindex. --smoke is everything in miniature, for CI. Results go to stdout as Markdown and, a JSON
+line per run, to --out.
+"""
+import argparse
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'tests', 'harness'))
+import cairn_harness as h  # noqa: E402
+
+TICK = os.sysconf('SC_CLK_TCK')
+COUNTS = {'ct': 2000, 'mr': 4000, 'tiny': 20000}
+BYTES = {'ct': 525000, 'mr': 131700, 'tiny': 4096}
+RECORD = {'ct': 540672, 'mr': 139264, 'tiny': 4096}  # of the bare log: an object and a header, in whole blocks
+
+
+# ---- processes -----------------------------------------------------------------------------------------------------
+
+def descendants(root):
+    """{pid: (own ticks, ticks of reaped children)} of `root` and everything below it."""
+    parent, ticks = {}, {}
+    for name in os.listdir('/proc'):
+        if not name.isdigit():
+            continue
+        try:
+            with open(f'/proc/{name}/stat') as f:
+                fields = f.read().rpartition(')')[2].split()
+        except OSError:
+            continue
+        parent[int(name)] = int(fields[1])
+        ticks[int(name)] = sum(int(t) for t in fields[11:15])
+    family, grown = {root}, True
+    while grown:
+        grown = False
+        for pid, above in parent.items():
+            if above in family and pid not in family:
+                family.add(pid)
+                grown = True
+    return {pid: ticks[pid] for pid in family if pid in ticks}
+
+
+def cpu_seconds(pid):
+    return sum(descendants(pid).values()) / TICK
+
+
+def status_mib(pid, key):
+    try:
+        with open(f'/proc/{pid}/status') as f:
+            return next(int(line.split()[1]) / 1024 for line in f if line.startswith(key + ':'))
+    except (OSError, StopIteration):
+        return 0.0
+
+
+def io_bytes(pid, key):
+    try:
+        with open(f'/proc/{pid}/io') as f:
+            return next(int(line.split()[1]) for line in f if line.startswith(key + ':'))
+    except (OSError, StopIteration):
+        return 0
+
+
+# ---- servers -------------------------------------------------------------------------------------------------------
+
+class Peer:
+    name = durable = ''
+    program = ''
+    called = 'ANY'
+
+    def __init__(self, as_shipped):
+        self.environment = dict(os.environ) if as_shipped else {**os.environ, 'TCP_NODELAY': '1'}
+
+    def available(self):
+        return shutil.which(self.program) is not None
+
+    def version(self):
+        text = subprocess.run([self.program, '--version'], capture_output=True, text=True).stdout
+        found = re.search(r'v?(\d+\.\d+[\w.+-]*)', text)
+        return found[1] if found else '?'
+
+    def command(self, folder):
+        raise NotImplementedError
+
+    def start(self, folder):
+        self.folder, self.dicom = folder, h.free_port()
+        os.makedirs(folder, exist_ok=True)
+        with open(folder + '.log', 'wb') as out:
+            self.process = subprocess.Popen(self.command(folder), stdout=out, stderr=out, env=self.environment, cwd=folder)
+        deadline = time.monotonic() + 30
+        while True:
+            import socket
+            try:
+                socket.create_connection(('127.0.0.1', self.dicom), 1).close()
+                return self
+            except OSError:
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    with open(folder + '.log', errors='replace') as f:
+                        sys.exit(f'{self.name} does not start:\n{f.read()[-2000:]}')
+                time.sleep(.05)
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def stop(self):
+        self.process.terminate()
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def settled(self):
+        pass
+
+
+class Storescp(Peer):
+    name, program, durable = 'storescp', 'storescp', 'nothing (page cache)'
+
+    def command(self, folder):
+        return ['storescp', '--fork', '-od', folder, str(self.dicom)]
+
+
+class Dcmqrscp(Peer):
+    name, program, durable, called = 'dcmqrscp', 'dcmqrscp', 'nothing (page cache)', 'BENCH'
+
+    def command(self, folder):
+        store = os.path.join(folder, 'store')
+        os.makedirs(store, exist_ok=True)
+        with open(os.path.join(folder, 'dcmqrscp.cfg'), 'w') as f:
+            f.write(f'NetworkTCPPort = {self.dicom}\nMaxPDUSize = 16384\nMaxAssociations = 64\nHostTable BEGIN\nHostTable END\n'
+                    f'VendorTable BEGIN\nVendorTable END\nAETable BEGIN\nBENCH {store} RW (500, 1024gb) ANY\nAETable END\n')
+        return ['dcmqrscp', '-c', os.path.join(folder, 'dcmqrscp.cfg')]
+
+
+class Orthanc(Peer):
+    name, program, durable, called = 'orthanc', 'Orthanc', 'the object; its index not', 'ORTHANC'
+
+    def command(self, folder):
+        with open(os.path.join(folder, 'orthanc.json'), 'w') as f:
+            json.dump({'StorageDirectory': os.path.join(folder, 'storage'), 'IndexDirectory': os.path.join(folder, 'index'),
+                       'HttpPort': h.free_port(), 'DicomPort': self.dicom, 'DicomAet': 'ORTHANC', 'RemoteAccessAllowed': False,
+                       'DicomAlwaysAllowStore': True, 'Plugins': []}, f)
+        return ['Orthanc', os.path.join(folder, 'orthanc.json')]
+
+
+class Sink(Peer):
+    name, durable, called = 'null sink', 'discards everything', 'SINK'
+
+    def available(self):
+        return True
+
+    def version(self):
+        return 'cairn_load --sink'
+
+    def command(self, folder):
+        return [h.cairn_load(), '--sink', str(self.dicom)]
+
+
+class Cairn(Peer):
+    name, durable, called = 'cairn', 'object and index', 'CAIRN'
+    settings = {'store': {'segment_mib': 512, 'prewritten_mib': 4096, 'prewrite_mib_per_s': 400, 'reserve_mib': 256, 'read_cache_mib': 512},
+                'index': {'unpersisted_records': 30000, 'unpersisted_mib': 64}}
+
+    def available(self):
+        return os.path.exists(h.cairn())
+
+    def version(self):
+        return subprocess.run([h.cairn(), '--version'], capture_output=True, text=True).stdout.strip()
+
+    def start(self, folder):
+        self.folder = folder
+        os.makedirs(folder + '.work', exist_ok=True)
+        self.server = h.Server(folder, self.settings, work=folder + '.work', environment=self.environment).start()
+        self.dicom = self.server.dicom
+        return self
+
+    @property
+    def pid(self):
+        return self.server.process.pid
+
+    def stats(self):
+        status, body = self.server.get('/api/v1/stats')
+        h.expect(status == 200, f'stats: HTTP {status}')
+        return json.loads(body)
+
+    def settled(self):
+        """Waits until the stock of prewritten segments no longer grows, two minutes at most."""
+        wanted = self.settings['store']['prewritten_mib'] // self.settings['store']['segment_mib']
+        deadline, still, last = time.monotonic() + 120, time.monotonic(), -1
+        while time.monotonic() < deadline:
+            now = sum(v['prewritten'] for v in self.stats()['volumes'])
+            if now >= wanted or (now == last and time.monotonic() - still > 5):
+                return now
+            if now != last:
+                last, still = now, time.monotonic()
+            time.sleep(.2)
+        return last
+
+    def stop(self):
+        self.server.stop(120)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self.folder + '.work', ignore_errors=True)
+
+
+PEERS = {c.name.replace('null ', ''): c for c in (Cairn, Storescp, Dcmqrscp, Orthanc, Sink)}
+
+
+# ---- one measurement -----------------------------------------------------------------------------------------------
+
+def send(peer, kind, associations, count=0, window=1, seed=1, delayed_ack=False, rate=0, seconds=0, idle=0, extra=()):
+    command = [h.cairn_load(), '--port', str(peer.dicom), '--called', peer.called, '--kind', kind, '--associations', str(associations),
+               '--window', str(window), '--seed', str(seed), *extra]
+    for option, value in (('--count', count), ('--rate', rate), ('--seconds', seconds), ('--idle', idle)):
+        if value:
+            command += [option, str(value)]
+    if delayed_ack:
+        command.append('--delayed-ack')
+    before, written = cpu_seconds(peer.pid), io_bytes(peer.pid, 'write_bytes')
+    done = subprocess.run(command, capture_output=True, text=True, env=peer.environment)
+    used = cpu_seconds(peer.pid) - before
+    try:
+        r = json.loads(done.stdout.strip().splitlines()[-1])
+    except (IndexError, ValueError):
+        sys.exit(f'cairn_load: {done.stderr}')
+    gigabytes = max(r['bytes'], 1) / 1e9
+    return {'load': kind, 'window': window, 'server': peer.name, 'associations': associations, 'instances_per_s': r['instances_per_s'],
+            'mb_per_s': r['mb_per_s'], 'cpu_s_per_gb': used / gigabytes, 'p50_ms': r['p50_ms'], 'p99_ms': r['p99_ms'], 'failed': r['failed'],
+            'stored': r['stored'], 'bytes': r['bytes'], 'client_cpu_s_per_gb': r['client_cpu_s'] / gigabytes,
+            'written_per_byte': (io_bytes(peer.pid, 'write_bytes') - written) / max(r['bytes'], 1),
+            'rss_mib': status_mib(peer.pid, 'VmHWM'), 'errors': r['errors'][:3]}
+
+
+def bare_log(folder, kind, count, every):
+    program = h.tool('CAIRN_BARE_LOG', 'bench/load/cairn_bare_log')
+    os.makedirs(folder, exist_ok=True)
+    done = subprocess.run([program, folder, str(count), str(RECORD[kind]), str(every)], capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f'cairn_bare_log: {done.stderr}')
+    r = json.loads(done.stdout)
+    return {'load': kind, 'window': 1, 'server': f'bare log, flush by {every}', 'associations': '', 'instances_per_s': r['instances_per_s'],
+            'mb_per_s': r['mb_per_s'], 'cpu_s_per_gb': r['cpu_s_per_gb'], 'p50_ms': r['p50_ms'], 'p99_ms': r['p99_ms'],
+            'flush_p99_ms': r['flush_p99_ms'], 'failed': 0, 'rss_mib': 0}
+
+
+# ---- tables --------------------------------------------------------------------------------------------------------
+
+def figure(values, digits=3):
+    """Median, and the span when there is more than one."""
+    def short(v):
+        return f'{v:,.0f}' if abs(v) >= 100 else f'{v:.{digits}g}'
+    m = statistics.median(values)
+    return short(m) if len(values) == 1 else f'{short(m)} ({short(min(values))}–{short(max(values))})'
+
+
+def table(rows, durable):
+    keys = []
+    for r in rows:
+        key = (r['load'], r['associations'], r['window'], r['server'])
+        if key not in keys:
+            keys.append(key)
+    print('\n| load | assoc | window | server | instances/s | MB/s | server CPU s/GB | p50 ms | p99 ms | failed | peak RSS MiB | durable when answered |')
+    print('|---|---|---|---|---|---|---|---|---|---|---|---|')
+    for key in keys:
+        same = [r for r in rows if (r['load'], r['associations'], r['window'], r['server']) == key]
+        cells = [figure([r[c] for r in same]) for c in ('instances_per_s', 'mb_per_s', 'cpu_s_per_gb', 'p50_ms', 'p99_ms')]
+        print(f'| {key[0]} | {key[1]} | {key[2]} | {key[3]} | ' + ' | '.join(cells) +
+              f' | {figure([r["failed"] for r in same])} | {figure([r["rss_mib"] for r in same])} | {durable.get(key[3], "everything")} |')
+
+
+def median(rows, **where):
+    values = [r['instances_per_s'] for r in rows if all(r[k] == v for k, v in where.items())]
+    return statistics.median(values) if values else None
+
+
+def ratios(rows):
+    """Cairn against the others, for what both did."""
+    lines = []
+    for load, associations, window in dict.fromkeys((r['load'], r['associations'], r['window']) for r in rows if r['server'] == 'cairn'):
+        ours = median(rows, load=load, associations=associations, window=window, server='cairn')
+        for other in dict.fromkeys(r['server'] for r in rows if r['server'] != 'cairn'):
+            # A peer without a window, and a bare log, are compared with what they can do.
+            theirs = median(rows, load=load, associations='' if other.startswith('bare') else associations, window=1, server=other)
+            if ours and theirs:
+                lines.append(f'| {load} | {associations} | {window} | {other} | {ours / theirs:.2f} |')
+    if lines:
+        print('\n| load | assoc | window | Cairn ÷ | ratio of instances/s |\n|---|---|---|---|---|')
+        print('\n'.join(lines))
+
+
+def conditions(a, folder, peers):
+    with open('/proc/cpuinfo') as f:
+        model = next((line.split(':')[1].strip() for line in f if line.startswith('model name')), '?')
+    mount = subprocess.run(['findmnt', '-n', '-o', 'SOURCE,FSTYPE,OPTIONS', '-T', folder], capture_output=True, text=True).stdout.strip()
+    device = os.path.basename(mount.split()[0]) if mount else ''
+    journal = any(name.startswith(device + '-') for name in (os.listdir('/proc/fs/jbd2') if os.path.isdir('/proc/fs/jbd2') else []))
+    memory = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') >> 30
+    print(f'- machine: {os.cpu_count()} CPUs, {model}, {memory} GiB, Linux {os.uname().release}; server and client share it, over loopback')
+    print(f'- storage: {mount}; ' + ('journaled' if journal else 'NO JOURNAL SEEN: flushes may be cheaper than in production'))
+    print('- servers: ' + '; '.join(f'{p.name} {p.version()}' for p in peers))
+    print(f'- clients: {"as shipped: Nagle and delayed acknowledgements" if a.as_shipped else "TCP_NODELAY=1 for all, our client acknowledges at once"}')
+    if any(isinstance(p, Cairn) for p in peers):
+        s = Cairn.settings['store']
+        print(f'- cairn: segments of {s["segment_mib"]} MiB, {s["prewritten_mib"]} MiB prewritten before each run, the index tail bounded by '
+              f'{Cairn.settings["index"]["unpersisted_records"]} records')
+    sys.stdout.flush()
+
+
+# ---- questions -----------------------------------------------------------------------------------------------------
+
+class Bench:
+    def __init__(self, a, folder):
+        self.a, self.folder, self.rows = a, folder, []
+        self.peers = [PEERS[n](a.as_shipped) for n in a.servers]
+        for p in list(self.peers):
+            if not p.available():
+                print(f'- not installed, left out: {p.name}')
+                self.peers.remove(p)
+        self.durable = {p.name: p.durable for p in self.peers}
+
+    def note(self, row, **more):
+        row = {**row, **more, 'time': time.strftime('%H:%M:%S')}
+        self.rows.append(row)
+        print(f'  {row["time"]} {row["load"]} x{row["associations"]} window {row["window"]} {row["server"]}: {row["instances_per_s"]:.0f}/s '
+              f'{row["cpu_s_per_gb"]:.3f} CPU s/GB p99 {row["p99_ms"]:.2f} ms failed {row["failed"]} {row.get("errors") or ""}', file=sys.stderr, flush=True)
+        if self.a.out:
+            with open(self.a.out, 'a') as f:
+                f.write(json.dumps(row) + '\n')
+        return row
+
+    def fresh(self, peer):
+        os.sync()
+        peer.start(os.path.join(self.folder, 'run_' + peer.name.replace(' ', '_')))
+        peer.settled()
+        return peer
+
+    def once(self, peer, *arguments, **more):
+        self.fresh(peer)
+        try:
+            return self.note(send(peer, *arguments, **more))
+        finally:
+            peer.stop()
+
+    def comparison(self):
+        a = self.a
+        for run in range(a.runs):
+            for load in a.loads:
+                count = a.count or COUNTS[load]
+                for associations in a.associations:
+                    for peer in self.peers:
+                        self.once(peer, load, associations, count=min(count, 200 * associations) if a.as_shipped else count, seed=run + 1, delayed_ack=a.as_shipped)
+                        if isinstance(peer, Cairn) and a.window > 1 and load == 'tiny':
+                            self.once(peer, load, associations, count=count * 2, window=a.window, seed=run + 1)
+                for every in (1, 16) if load != 'tiny' else (1, 16, 256):
+                    self.note(bare_log(self.folder, load, min(count, 500 if every == 1 else 4000), every))
+        table(self.rows, self.durable)
+        ratios(self.rows)
+
+    def clients(self):
+        """Ordinary senders, nothing in their environment: the stall of 40 ms per instance, or its absence."""
+        a, count = self.a, self.a.count or 200
+        files = os.path.join(self.folder, 'files')
+        writer = Storescp(False).start(files)
+        send(writer, 'ct', 1, count=count, seed=99)
+        names = sorted(os.path.join(files, f) for f in os.listdir(files))
+        plain = {k: v for k, v in os.environ.items() if k != 'TCP_NODELAY'}
+        for run in range(a.runs):
+            for program in ('storescu', 'dcmsend'):
+                for peer in self.peers:
+                    peer.environment = plain
+                    self.fresh(peer)
+                    try:
+                        before, begun = cpu_seconds(peer.pid), time.monotonic()
+                        done = subprocess.run([program, '-aec', peer.called, '127.0.0.1', str(peer.dicom), *names], capture_output=True, text=True, env=plain)
+                        wall = time.monotonic() - begun
+                        size = sum(os.path.getsize(f) for f in names)
+                        self.note({'load': f'ct by {program}', 'window': 1, 'server': peer.name, 'associations': 1, 'instances_per_s': count / wall,
+                                   'mb_per_s': size / 1e6 / wall, 'cpu_s_per_gb': (cpu_seconds(peer.pid) - before) / (size / 1e9), 'p50_ms': wall / count * 1000,
+                                   'p99_ms': 0, 'failed': done.returncode, 'rss_mib': status_mib(peer.pid, 'VmHWM')})
+                    finally:
+                        peer.stop()
+        writer.stop()
+        print('\np50 is the mean here, `failed` the exit status of the client.')
+        table(self.rows, self.durable)
+        ratios(self.rows)
+
+    def sustained(self):
+        a = self.a
+        for peer in self.peers:
+            count = int(a.sustained * 1e9 / BYTES['ct'])
+            if not isinstance(peer, Cairn):
+                count = min(count, 10000)  # a peer's rate does not depend on how long; its disk space does
+            row = self.once(peer, 'ct', 8, count=count, seed=5)
+            print(f'- {peer.name}: {row["bytes"] / 1e9:.1f} GB without pause, {row["instances_per_s"]:.0f}/s, {row["cpu_s_per_gb"]:.3f} CPU s/GB, '
+                  f'{row["written_per_byte"]:.2f} bytes written per byte stored, p99 {row["p99_ms"]:.2f} ms', flush=True)
+        self.note(bare_log(self.folder, 'ct', 4000, 16))
+        table(self.rows, self.durable)
+        ratios(self.rows)
+
+    def half_load(self):
+        for load in self.a.loads:
+            for peer in self.peers:
+                full = self.once(peer, load, 8, count=self.a.count or COUNTS[load], seed=1)
+                self.fresh(peer)
+                try:
+                    half = self.note(send(peer, load, 8, rate=full['instances_per_s'] / 2, seconds=self.a.seconds, seed=2), load=load + ', half load')
+                finally:
+                    peer.stop()
+                bare = self.note(bare_log(self.folder, load, 1000, 1))
+                print(f'- {peer.name}, {load}: full load {full["instances_per_s"]:.0f}/s p99 {full["p99_ms"]:.2f} ms; half load p50 {half["p50_ms"]:.2f} ms, '
+                      f'p99 {half["p99_ms"]:.2f} ms, which is {half["p99_ms"] / bare["flush_p99_ms"]:.2f} of the bare log\'s flush p99 ({bare["flush_p99_ms"]:.2f} ms)', flush=True)
+
+    def memory(self):
+        for peer in self.peers:
+            self.fresh(peer)
+            try:
+                idle_rss = status_mib(peer.pid, 'VmRSS')
+                busy = self.note(send(peer, 'ct', 8, count=self.a.count or 4000, idle=self.a.idle))
+                busy_rss = status_mib(peer.pid, 'VmHWM')
+                print(f'- {peer.name}: {idle_rss:.0f} MiB resident when idle, {busy_rss:.0f} MiB at most with 8 busy and {self.a.idle} idle associations '
+                      f'({busy["failed"]} failed)', flush=True)
+                with open(f'/proc/{peer.pid}/clear_refs', 'w') as f:
+                    f.write('5')  # resets VmHWM
+                huge = self.note(send(peer, 'huge', 1, count=1, extra=['--bytes', str(self.a.huge)]))
+                print(f'- {peer.name}: {status_mib(peer.pid, "VmHWM"):.0f} MiB at most while one instance of {self.a.huge / 2**30:.1f} GiB streams in '
+                      f'at {huge["mb_per_s"]:.0f} MB/s ({huge["failed"]} failed)', flush=True)
+            finally:
+                peer.stop()
+
+    def restart(self):
+        """Start after a kill with the index tail at its longest: fewer records than make the index persist itself."""
+        peer = Cairn(False)
+        self.fresh(peer)
+        times = []
+        for run in range(self.a.runs):
+            send(peer, 'tiny', 8, count=self.a.count or 60000, window=8, seed=run + 1)
+            marks = peer.stats()['watermarks']
+            peer.server.kill()
+            peer.server.start(120)
+            peer.dicom = peer.server.dicom
+            times.append(peer.server.starts[-1])
+            print(f'- killed with {marks["applied"] - marks["persisted"]} records unpersisted: ready after {times[-1]:.2f} s', flush=True)
+        print(f'- start after a kill: {figure(times)} s')
+        peer.stop()
+
+    def reindex(self):
+        peer = Cairn(False)
+        self.fresh(peer)
+        for load, count in (('ct', self.a.count or 4000), ('tiny', (self.a.count or 4000) * 10)):
+            send(peer, load, 8, count=count, window=8, seed=7)
+        held = peer.stats()['counts']
+        peer.server.stop(120)
+        subprocess.run(['sync'])
+        if os.geteuid() == 0:
+            with open('/proc/sys/vm/drop_caches', 'w') as f:
+                f.write('3')
+        begun = time.monotonic()
+        process = subprocess.Popen([h.cairn(), 'reindex', '--config', peer.server.config, '--data', peer.folder], stdout=subprocess.DEVNULL)
+        read = 0
+        while process.poll() is None:
+            read = max(read, io_bytes(process.pid, 'read_bytes'))
+            time.sleep(.005)
+        wall = time.monotonic() - begun
+        h.expect(process.returncode == 0, f'reindex: exit status {process.returncode}')
+        print(f'- reindex of {held["instances"]} instances in {held["bytes"] / 1e9:.2f} GB: {wall:.2f} s, {held["instances"] / wall:,.0f} instances/s, '
+              f'{read / 1e6:.0f} MB read ({100 * read / held["bytes"]:.1f} % of what is stored)', flush=True)
+        peer.server.start()
+        peer.stop()
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument('--dir', default=os.environ.get('BENCH_DIR'), help='where servers keep their data (default: BENCH_DIR, else a temporary folder)')
+    p.add_argument('--loop', type=int, metavar='MIB', help='make a journaled ext4 of this size in a file below --dir and work there')
+    p.add_argument('--servers', nargs='+', choices=list(PEERS), default=['cairn', 'storescp', 'dcmqrscp', 'orthanc'])
+    p.add_argument('--loads', nargs='+', choices=list(COUNTS), default=list(COUNTS))
+    p.add_argument('--associations', nargs='+', type=int, default=[1, 4, 8])
+    p.add_argument('--window', type=int, default=8, help='asynchronous window of the additional run with tiny objects against Cairn')
+    p.add_argument('--count', type=int, default=0, help='instances per run (default: 2,000 CT, 4,000 MR, 20,000 tiny)')
+    p.add_argument('--runs', type=int, default=3)
+    p.add_argument('--seconds', type=float, default=15, help='of the half-load run')
+    p.add_argument('--idle', type=int, default=500, help='silent associations of --memory')
+    p.add_argument('--huge', type=int, default=6 << 30, help='bytes of the huge instance of --memory')
+    p.add_argument('--nice', type=int, default=0, help='priority of servers and clients')
+    p.add_argument('--out', help='append a JSON line per run')
+    for question in ('as-shipped', 'clients', 'half-load', 'memory', 'restart', 'reindex', 'smoke'):
+        p.add_argument('--' + question, action='store_true')
+    p.add_argument('--sustained', type=float, metavar='GB')
+    a = p.parse_args()
+    if a.nice:
+        os.nice(a.nice)
+    with h.Workspace('bench') as w:
+        folder = os.path.join(a.dir, 'cairn_bench') if a.dir else w.path
+        os.makedirs(folder, exist_ok=True)
+        if a.loop:
+            disk = DirectLoop(folder, a.loop)
+            w.later(disk.remove)
+            folder = disk.path
+        if a.smoke:
+            a.runs, a.associations, a.count, a.seconds, a.idle, a.huge = 1, [1, 2], 24, 1, 20, 64 << 20
+            Cairn.settings = {'store': {'segment_mib': 32, 'prewritten_mib': 64, 'reserve_mib': 8, 'read_cache_mib': 64}, 'index': {}}
+        bench = Bench(a, folder)
+        h.expect(bench.peers, 'none of the servers is installed')
+        conditions(a, folder, bench.peers)
+        if a.smoke:
+            bench.comparison()
+            bench.peers = [p for p in bench.peers if isinstance(p, Cairn)]
+            a.loads = ['ct']
+            for question in (bench.half_load, bench.memory, bench.restart, bench.reindex):
+                question()
+            h.expect(all(r['failed'] == 0 for r in bench.rows if r['server'] == 'cairn'), 'stores failed')
+            if shutil.which('storescu'):
+                bench.rows = []
+                bench.clients()
+            return
+        questions = [q for q in ('clients', 'half_load', 'memory', 'restart', 'reindex', 'sustained') if getattr(a, q)]
+        for question in questions or ['comparison']:
+            getattr(bench, question)()
+
+
+class DirectLoop(h.LoopMount):
+    """A journaled ext4 in a file, written to past the page cache of the file system below."""
+
+    def mount(self):
+        device = h.run('losetup', '-f', '--show', '--direct-io=on', self.image)
+        if device.returncode != 0:
+            h.skip(f'no loop device: {device.stderr.strip()}')
+        self.device = device.stdout.strip()
+        done = h.run('mount', '-o', 'nodiscard', self.device, self.path)
+        if done.returncode != 0:
+            h.skip(f'no loop mount here: {done.stderr.strip()}')
+        self.mounted = True
+
+    def remove(self):
+        self.unmount()
+        h.run('losetup', '-d', self.device)
+        os.unlink(self.image)
+
+
+if __name__ == '__main__':
+    main()
