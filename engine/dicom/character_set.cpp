@@ -208,7 +208,6 @@ std::string decode_text(std::string_view bytes, std::string_view specific_charac
     case Set::gbk:
       return decode_gb(bytes, terms.first());
     case Set::unknown:
-      return decode_default(bytes);
     case Set::ascii:
       if (terms.count <= 1) return decode_default(bytes);
       break;
