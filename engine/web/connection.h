@@ -1,0 +1,27 @@
+// One HTTP/1.1 connection (RFC 9112): requests one after another, in the order of arrival. Runs on one reactor.
+#pragma once
+
+#include <memory>
+
+#include "engine/core/task.h"
+#include "engine/web/site.h"
+
+namespace cairn::web {
+
+class Connection {
+ public:
+  virtual ~Connection() = default;
+  /// Serves until the peer leaves, a limit is passed, or close(). Call once, on the socket's executor.
+  virtual asio::awaitable<void> run() = 0;
+  /// Any thread: ends the connection now if it waits for a request, else after its answer.
+  virtual void drain() = 0;
+  /// Any thread: ends it now.
+  virtual void close() = 0;
+};
+
+/// `descriptor` is a connected, non-blocking TCP socket of `reactor`'s process, owned from here on; -1 is not allowed.
+/// Tells the peer 503 and ends when `refuse`.
+std::shared_ptr<Connection> make_connection(asio::io_context& reactor, int descriptor, std::shared_ptr<Site> site,
+                                            bool refuse);
+
+}  // namespace cairn::web

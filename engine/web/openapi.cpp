@@ -1,0 +1,131 @@
+#include "engine/web/openapi.h"
+
+namespace cairn::web {
+
+const std::string_view kOpenApi = R"json({
+  "openapi": "3.0.3",
+  "info": {
+    "title": "Cairn",
+    "version": "1",
+    "description": "Cairn's own API, beside DICOMweb at /dicom-web. Faults are JSON objects with status, error and where; they name UIDs, never patients."
+  },
+  "paths": {
+    "/api/v1/instances": {
+      "post": {
+        "summary": "Store one DICOM file",
+        "description": "The body is one Part 10 file, or a data set without preamble or meta information. Answered when the instance is on stable storage. For callers on this machine unless http.admin_off_loopback is set.",
+        "requestBody": {"required": true, "content": {"application/dicom": {}, "application/octet-stream": {}}},
+        "responses": {
+          "200": {"description": "In the archive", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Stored"}}}},
+          "400": {"$ref": "#/components/responses/Fault"},
+          "403": {"$ref": "#/components/responses/Fault"},
+          "409": {"description": "Other content is stored under this UID and the policy keeps it", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Stored"}}}},
+          "413": {"$ref": "#/components/responses/Fault"},
+          "415": {"$ref": "#/components/responses/Fault"},
+          "503": {"$ref": "#/components/responses/Fault"},
+          "507": {"$ref": "#/components/responses/Fault"}
+        }
+      }
+    },
+    "/api/v1/verify": {
+      "post": {
+        "summary": "Check every stored byte against its checksums",
+        "description": "Answers with one JSON object a line: progress, faults, and a last one with done. One verification runs at a time.",
+        "responses": {
+          "200": {"description": "Lines", "content": {"application/x-ndjson": {"schema": {"$ref": "#/components/schemas/VerifyLine"}}}},
+          "403": {"$ref": "#/components/responses/Fault"},
+          "409": {"$ref": "#/components/responses/Fault"}
+        }
+      }
+    },
+    "/api/v1/stats": {
+      "get": {
+        "summary": "What the archive holds and how it is doing",
+        "responses": {
+          "200": {"description": "Numbers", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Stats"}}}},
+          "403": {"$ref": "#/components/responses/Fault"}
+        }
+      }
+    },
+    "/api/v1/studies/{study}/series/{series}/volume": {
+      "get": {
+        "summary": "How the series became volumes, and what was odd about it",
+        "parameters": [
+          {"name": "study", "in": "path", "required": true, "description": "Study Instance UID", "schema": {"type": "string"}},
+          {"name": "series", "in": "path", "required": true, "description": "Series Instance UID", "schema": {"type": "string"}}
+        ],
+        "responses": {
+          "200": {"description": "Report: dimensions, spacing and positions in millimetres, patient coordinates LPS", "content": {"application/json": {"schema": {"type": "object"}}}},
+          "400": {"$ref": "#/components/responses/Fault"},
+          "404": {"$ref": "#/components/responses/Fault"}
+        }
+      }
+    },
+    "/api/v1/openapi.json": {
+      "get": {
+        "summary": "This document",
+        "responses": {"200": {"description": "OpenAPI 3", "content": {"application/json": {"schema": {"type": "object"}}}}}
+      }
+    }
+  },
+  "components": {
+    "responses": {
+      "Fault": {"description": "Refused or failed; the body names the fault", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Fault"}}}}
+    },
+    "schemas": {
+      "Fault": {
+        "type": "object",
+        "required": ["status", "error", "where"],
+        "properties": {
+          "status": {"type": "integer"},
+          "error": {"type": "string", "description": "the cause"},
+          "where": {"type": "string", "description": "the parameter, field or step"},
+          "offset": {"type": "integer", "description": "byte offset in the input"},
+          "detail": {"type": "string"}
+        }
+      },
+      "Stored": {
+        "type": "object",
+        "properties": {
+          "outcome": {"type": "string", "enum": ["stored", "identical", "replaced", "refused"]},
+          "sop_class_uid": {"type": "string"},
+          "sop_instance_uid": {"type": "string"},
+          "study_instance_uid": {"type": "string"},
+          "series_instance_uid": {"type": "string"},
+          "bytes": {"type": "integer", "description": "of the stored stream"}
+        }
+      },
+      "VerifyLine": {
+        "type": "object",
+        "properties": {
+          "checked_bytes": {"type": "integer"},
+          "of_bytes": {"type": "integer"},
+          "fault": {"type": "string"},
+          "where": {"type": "string"},
+          "volume": {"type": "integer"},
+          "segment": {"type": "integer"},
+          "offset": {"type": "integer"},
+          "sop_instance_uid": {"type": "string"},
+          "done": {"type": "boolean"},
+          "error": {"type": "string"},
+          "instances": {"type": "integer", "description": "checked"},
+          "faults": {"type": "integer"},
+          "faults_not_listed": {"type": "integer", "description": "found while the client was too slow to be told"}
+        }
+      },
+      "Stats": {
+        "type": "object",
+        "properties": {
+          "counts": {"type": "object", "additionalProperties": {"type": "integer"}},
+          "watermarks": {"type": "object", "additionalProperties": {"type": "integer"}, "description": "sequence numbers: committed, applied, persisted"},
+          "received": {"type": "object", "additionalProperties": {"type": "integer"}},
+          "in_flight": {"type": "object", "additionalProperties": {"type": "integer"}},
+          "volumes": {"type": "array", "items": {"type": "object"}, "description": "storage volumes"}
+        }
+      }
+    }
+  }
+}
+)json";
+
+}  // namespace cairn::web

@@ -1,0 +1,118 @@
+#include "engine/web/retrieve.h"
+
+#include "engine/core/uid.h"
+#include "engine/web/error_response.h"
+#include "engine/web/multipart.h"
+#include "engine/web/retrieve_negotiation.h"
+
+namespace cairn::web {
+namespace {
+
+struct Services {
+  archive::Archive* archive;
+  io::WorkerPool* pool;
+  std::shared_ptr<StreamBudget> budget;
+};
+
+using Instances = std::vector<archive::Instance>;
+
+Result<Instances> find_instances(archive::Archive& archive, const Resource& path) {
+  if (path.instance.empty()) return archive.instances(path.study, path.series);
+  Instances one;
+  CAIRN_TRY(auto instance, instance_of(archive, path));
+  one.push_back(std::move(instance));
+  return one;
+}
+
+std::string content_type_of(const archive::Instance& instance) {
+  std::string type = "application/dicom";
+  if (is_usable_uid(instance.transfer_syntax_uid)) type += ";transfer-syntax=" + instance.transfer_syntax_uid;
+  return type;
+}
+
+std::string syntaxes_on_offer(const std::set<std::string>& stored, bool single_possible) {
+  std::string text = single_possible ? "on offer: application/dicom or multipart/related; type=\"application/dicom\""
+                                     : "on offer: multipart/related; type=\"application/dicom\"";
+  text += " with transfer-syntax";
+  for (const std::string& syntax : stored) text += ' ' + syntax;
+  return text;
+}
+
+Response send_multipart(const Services& services, Instances instances) {
+  const std::string boundary = new_boundary();
+  std::vector<StreamItem> items;
+  items.reserve(instances.size());
+  for (archive::Instance& instance : instances) {
+    const Resource place{instance.study_instance_uid, instance.series_instance_uid, instance.sop_instance_uid};
+    StreamItem item;
+    item.before = part_head(boundary, items.empty(), content_type_of(instance), instance.stream_length, place.path());
+    item.range = {0, instance.stream_length};
+    item.instance = std::move(instance);
+    items.push_back(std::move(item));
+  }
+  const std::string after = closing(boundary);
+  Response response;
+  response.headers.add("Content-Type", "multipart/related; type=\"application/dicom\"; boundary=" + boundary);
+  response.headers.add("Cache-Control", "private, no-cache");
+  response.length = length_of(items, after);
+  response.source = make_stored_stream(*services.archive, *services.pool, services.budget, std::move(items), after);
+  return response;
+}
+
+Response send_single(const Services& services, const Request& request, archive::Instance instance) {
+  const std::string etag = etag_of(instance);
+  if (auto same = not_modified(request, etag)) return std::move(*same);
+  const std::string type = content_type_of(instance);
+  StreamItem item;
+  item.range = {0, instance.stream_length};
+  item.instance = std::move(instance);
+  return send_range(*services.archive, *services.pool, services.budget, request, std::move(item), type, etag);
+}
+
+Task<Response> retrieve(Services services, Request* request) {
+  CAIRN_CO_TRY(const auto path, resource_of(*request));
+  auto job = [archive = services.archive, path] { return find_instances(*archive, path); };
+  auto found = co_await services.pool->run(io::WorkClass::interactive, std::move(job));
+  CAIRN_CO_TRY(auto instances, std::move(found));
+  if (instances.empty()) co_return fail(Errc::not_found, "instances");
+  std::set<std::string> stored;
+  for (const auto& instance : instances) stored.insert(instance.transfer_syntax_uid);
+  const bool single_possible = !path.instance.empty();
+  const auto form = negotiate(accepted_by(*request), stored, single_possible);
+  if (!form) {
+    co_return error_response(406, fail(Errc::unsupported, "Accept"), syntaxes_on_offer(stored, single_possible));
+  }
+  if (*form == InstanceForm::single) co_return send_single(services, *request, std::move(instances.front()));
+  co_return send_multipart(services, std::move(instances));
+}
+
+}  // namespace
+
+Result<archive::Instance> instance_of(archive::Archive& archive, const Resource& path) {
+  CAIRN_TRY(auto instance, archive.instance(path.instance));
+  if (instance.study_instance_uid != path.study || instance.series_instance_uid != path.series) {
+    return fail(Errc::not_found, "instance of this study and series");
+  }
+  return instance;
+}
+
+std::string etag_of(const archive::Instance& instance) {
+  constexpr char kHex[] = "0123456789abcdef";
+  std::string out = "\"";
+  for (const std::byte b : instance.digest) {
+    out += kHex[std::to_integer<unsigned>(b) >> 4];
+    out += kHex[std::to_integer<unsigned>(b) & 15];
+  }
+  return out + '"';
+}
+
+void add_retrieve_routes(Router& router, archive::Archive& archive, io::WorkerPool& pool,
+                         std::shared_ptr<StreamBudget> budget) {
+  const Services services{&archive, &pool, std::move(budget)};
+  for (const char* path : {"/dicom-web/studies/{study}", "/dicom-web/studies/{study}/series/{series}",
+                           "/dicom-web/studies/{study}/series/{series}/instances/{instance}"}) {
+    router.add("GET", path, [services](Request& request) { return retrieve(services, &request); });
+  }
+}
+
+}  // namespace cairn::web

@@ -1,0 +1,82 @@
+#include "engine/web/search.h"
+
+#include "engine/dicom/json.h"
+#include "engine/dicom/tags.h"
+#include "engine/web/error_response.h"
+#include "engine/web/search_query.h"
+
+namespace cairn::web {
+namespace {
+
+using archive::Level;
+namespace tags = dicom::tags;
+
+struct Found {
+  std::string json = "[";
+  std::size_t matches = 0;
+  bool more = false;
+};
+
+void append_match(Found& found, archive::Match&& match, Level level, const std::string& base) {
+  Resource resource{match.text(tags::StudyInstanceUID), {}, {}};
+  if (level != Level::study) resource.series = match.text(tags::SeriesInstanceUID);
+  if (level == Level::instance) resource.instance = match.text(tags::SOPInstanceUID);
+  match.set_text(tags::RetrieveURL, dicom::VR::UR, base + resource.path());
+  if (!match.contains(tags::InstanceAvailability)) match.set_text(tags::InstanceAvailability, dicom::VR::CS, "ONLINE");
+  if (found.matches++ > 0) found.json += ",\n";
+  dicom::append_json(found.json, match, {});
+}
+
+Result<Found> find_all(archive::Archive& archive, const Search& search, const std::string& base) {
+  Found found;
+  if (!search.none) {
+    CAIRN_TRYV(archive.find(search.query, [&](archive::Match&& match) {
+      if (found.matches == search.limit) {
+        found.more = true;
+        return false;
+      }
+      append_match(found, std::move(match), search.query.level, base);
+      return true;
+    }));
+  }
+  found.json += "]\n";
+  return found;
+}
+
+Task<Response> search(archive::Archive* archive, io::WorkerPool* pool, Level level, Request* request) {
+  CAIRN_CO_TRY(const auto path, resource_of(*request));
+  if (!choose(accepted_by(*request), {kDicomJson, "application/json"})) {
+    co_return error_response(406, fail(Errc::unsupported, "Accept"), "on offer: application/dicom+json");
+  }
+  CAIRN_CO_TRY(auto parsed, parse_search(level, path, request->parameters));
+  auto job = [archive, parsed, base = base_url(*request)] { return find_all(*archive, parsed, base); };
+  auto result = co_await pool->run(io::WorkClass::interactive, std::move(job));
+  CAIRN_CO_TRY(auto found, std::move(result));
+  Response response = Response::text(200, kDicomJson, std::move(found.json));
+  response.headers.add("Cache-Control", "no-store");
+  if (found.more && parsed.limit_is_ours) {
+    parsed.warnings.emplace_back("There are additional results that can be requested");
+  }
+  for (const std::string& warning : parsed.warnings) {
+    response.headers.add("Warning", "299 cairn \"" + warning + '"');
+  }
+  co_return response;
+}
+
+}  // namespace
+
+void add_search_routes(Router& router, archive::Archive& archive, io::WorkerPool& pool) {
+  const auto add = [&](const char* path, Level level) {
+    router.add("GET", path, [archive = &archive, pool = &pool, level](Request& request) {
+      return search(archive, pool, level, &request);
+    });
+  };
+  add("/dicom-web/studies", Level::study);
+  add("/dicom-web/series", Level::series);
+  add("/dicom-web/instances", Level::instance);
+  add("/dicom-web/studies/{study}/series", Level::series);
+  add("/dicom-web/studies/{study}/instances", Level::instance);
+  add("/dicom-web/studies/{study}/series/{series}/instances", Level::instance);
+}
+
+}  // namespace cairn::web

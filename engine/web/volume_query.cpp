@@ -1,0 +1,152 @@
+#include "engine/web/volume_query.h"
+
+#include <array>
+#include <charconv>
+#include <cmath>
+
+#include "engine/core/uid.h"
+
+namespace cairn::web {
+namespace {
+
+template <class T>
+Result<T> parse_number(std::string_view text, const char* where) {
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || error != std::errc{} || end != text.data() + text.size()) return fail(Errc::malformed, where);
+  if constexpr (std::is_floating_point_v<T>) {
+    if (!std::isfinite(value)) return fail(Errc::malformed, where);
+  }
+  return value;
+}
+
+template <class T, std::size_t N>
+Result<std::array<T, N>> parse_list(std::string_view text, const char* where) {
+  std::array<T, N> values{};
+  for (std::size_t i = 0; i < N; ++i) {
+    const std::size_t comma = text.find(',');
+    if ((comma == std::string_view::npos) != (i + 1 == N)) return fail(Errc::malformed, where);
+    CAIRN_TRY(values[i], parse_number<T>(text.substr(0, comma), where));
+    if (comma != std::string_view::npos) text.remove_prefix(comma + 1);
+  }
+  return values;
+}
+
+Result<recon::Vec3> parse_vector(std::string_view text, const char* where) {
+  CAIRN_TRY(const auto values, (parse_list<double, 3>(text, where)));
+  return recon::Vec3{values[0], values[1], values[2]};
+}
+
+/// The three viewpoint parameters belong together.
+struct Viewpoint {
+  std::optional<recon::Vec3> position, look_at, up;
+
+  Result<std::optional<recon::Camera>> camera() const {
+    if (!position && !look_at && !up) return std::optional<recon::Camera>();
+    if (!position) return fail(Errc::missing, "viewpointposition");
+    if (!look_at) return fail(Errc::missing, "viewpointlookat");
+    if (!up) return fail(Errc::missing, "viewpointup");
+    return std::optional(recon::Camera{*position, *look_at, *up});
+  }
+};
+
+Result<> parse_reference(std::string_view text, volumes::VolumeRequest& volume) {
+  const std::size_t slash = text.find('/');
+  const std::string_view uid = text.substr(0, slash);
+  if (!is_usable_uid(uid)) return fail(Errc::malformed, "volumeinputreference");
+  volume.reference_uid = uid;
+  if (slash == std::string_view::npos) return outcome::success();
+  CAIRN_TRY(volume.reference_frame, parse_number<std::uint32_t>(text.substr(slash + 1), "volumeinputreference"));
+  if (volume.reference_frame == 0) return fail(Errc::malformed, "volumeinputreference");
+  return outcome::success();
+}
+
+Result<> parse_method(std::string_view text, recon::Slab& slab) {
+  if (text == "average_ip") {
+    slab.projection = recon::Projection::mean;
+  } else if (text == "maximum_ip") {
+    slab.projection = recon::Projection::maximum;
+  } else if (text == "minimum_ip") {
+    slab.projection = recon::Projection::minimum;
+  } else {
+    return fail(text == "volume_rendered" ? Errc::unsupported : Errc::malformed, "renderingmethod");
+  }
+  return outcome::success();
+}
+
+Result<> parse_viewport(std::string_view text, recon::Viewport& viewport) {
+  CAIRN_TRY(const auto size, (parse_list<std::uint32_t, 2>(text, "viewport")));
+  if (size[0] == 0 || size[1] == 0 || size[0] > recon::kMaxPlaneEdge || size[1] > recon::kMaxPlaneEdge) {
+    return fail(Errc::malformed, "viewport");
+  }
+  viewport = {size[0], size[1]};
+  return outcome::success();
+}
+
+/// Literal names of parameters that would change what the picture shows, and are not there yet.
+const char* refused(std::string_view name) {
+  for (const char* known : {"swivelrange", "volumetriccurvepoint", "animationstepsize", "animationrate"}) {
+    if (name == known) return known;
+  }
+  return nullptr;
+}
+
+Result<> parse_one(std::string_view name, const std::string& value, VolumeQuery& query, Viewpoint& viewpoint) {
+  volumes::RenderRequest& render = query.render;
+  if (name == "orientation") {
+    auto orientation = recon::parse_orientation(value);
+    if (!orientation) return fail(Errc::malformed, "orientation");
+    render.orientation = orientation.value();
+  } else if (name == "viewpointposition") {
+    CAIRN_TRY(viewpoint.position, parse_vector(value, "viewpointposition"));
+  } else if (name == "viewpointlookat") {
+    CAIRN_TRY(viewpoint.look_at, parse_vector(value, "viewpointlookat"));
+  } else if (name == "viewpointup") {
+    CAIRN_TRY(viewpoint.up, parse_vector(value, "viewpointup"));
+  } else if (name == "viewport") {
+    return parse_viewport(value, render.viewport);
+  } else if (name == "window") {
+    auto window = codec::parse_window(value);
+    if (!window) return fail(Errc::malformed, "window");
+    if (!codec::validate(window.value())) return fail(Errc::malformed, "window");
+    render.window = window.value();
+  } else if (name == "quality") {
+    CAIRN_TRY(render.quality, parse_number<int>(value, "quality"));
+    if (render.quality < 1 || render.quality > 100) return fail(Errc::malformed, "quality");
+  } else if (name == "mprslab") {
+    CAIRN_TRY(render.slab.thickness_mm, parse_number<double>(value, "mprslab"));
+    if (render.slab.thickness_mm < 0) return fail(Errc::malformed, "mprslab");
+  } else if (name == "renderingmethod") {
+    return parse_method(value, render.slab);
+  } else if (name == "volumeinputreference") {
+    return parse_reference(value, render.volume);
+  } else if (name == "renderedvolumetricmetadata") {
+    if (value != "yes" && value != "no") return fail(Errc::malformed, "renderedvolumetricmetadata");
+    query.metadata_only = value == "yes";
+  } else if (const char* known = refused(name)) {
+    return fail(Errc::unsupported, known);
+  } else if (name != "accept") {
+    query.warnings.emplace_back("A parameter that is not known was ignored");
+  }
+  return outcome::success();
+}
+
+}  // namespace
+
+Result<VolumeQuery> parse_volume_query(const Resource& path,
+                                       const std::vector<std::pair<std::string, std::string>>& parameters) {
+  VolumeQuery query;
+  query.render.volume.study_uid = path.study;
+  query.render.volume.series_uid = path.series;
+  query.render.volume.instance_uid = path.instance;
+  Viewpoint viewpoint;
+  for (const auto& [name, value] : parameters) {
+    CAIRN_TRYV(parse_one(name, value, query, viewpoint));
+  }
+  CAIRN_TRY(query.render.viewpoint, viewpoint.camera());
+  if (query.render.viewpoint && query.render.orientation) return fail(Errc::malformed, "orientation and viewpoint");
+  if (query.warnings.size() > 1) query.warnings.resize(1);
+  return query;
+}
+
+}  // namespace cairn::web

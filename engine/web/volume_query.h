@@ -1,0 +1,26 @@
+// Parameters of a Rendered MPR Volume (PS3.18 §8.3.5.1, §8.3.5.3). A pure parser.
+//
+// `window` is centre,width,function as Table 8.3.5-1 has it (the standard's own examples give the width first). Camera
+// parameters are patient millimetres (LPS). Animation parameters are refused: a still would not be what was asked for.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/volumes/service.h"
+#include "engine/web/resource.h"
+
+namespace cairn::web {
+
+struct VolumeQuery {
+  volumes::RenderRequest render;
+  bool metadata_only = false;         ///< renderedvolumetricmetadata=yes
+  std::vector<std::string> warnings;  ///< parameters that were ignored
+};
+
+/// Errors name the parameter in Error::where: malformed, missing (a part of the viewpoint), unsupported.
+Result<VolumeQuery> parse_volume_query(const Resource& path,
+                                       const std::vector<std::pair<std::string, std::string>>& parameters);
+
+}  // namespace cairn::web
