@@ -60,7 +60,11 @@ Task<Response> store_instance(Services services, Request* request) {
   source.via = store::Via::import;
   source.duplicate_policy = services.options.duplicate_policy;
   CAIRN_CO_TRY(auto receiver, services.archive->receive(std::move(source), {}));
-  CAIRN_CO_TRY(const auto stored, co_await receive(receiver.get(), request->body));
+  auto received = co_await receive(receiver.get(), request->body);
+  if (!received && archive::FileFeed::is_not_an_instance(received.error())) {
+    co_return error_response(415, received.error());
+  }
+  CAIRN_CO_TRY(const auto stored, std::move(received));
   const unsigned status = stored.outcome == store::Outcome::refused ? 409 : 200;
   const json::object answer{{"outcome", name_of(stored.outcome)}, {"sop_class_uid", stored.sop_class_uid},
                             {"sop_instance_uid", stored.sop_instance_uid},

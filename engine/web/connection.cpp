@@ -3,9 +3,9 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/buffer_body.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -84,9 +84,9 @@ std::string uids_of(const Request& request) {
 class HttpConnection final : public Connection, public std::enable_shared_from_this<HttpConnection> {
  public:
   HttpConnection(tcp::socket socket, std::shared_ptr<Site> site, bool refuse)
-      : stream_(std::move(socket)), site_(std::move(site)), refuse_(refuse) {
+      : socket_(std::move(socket)), timer_(socket_.get_executor()), site_(std::move(site)), refuse_(refuse) {
     boost::system::error_code error;
-    const auto endpoint = stream_.socket().remote_endpoint(error);
+    const auto endpoint = socket_.remote_endpoint(error);
     if (error) return;
     auto address = endpoint.address();
     if (address.is_v6() && address.to_v6().is_v4_mapped()) {
@@ -107,18 +107,20 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
     }
     co_await linger();
     boost::system::error_code ignored;
-    stream_.socket().close(ignored);
+    socket_.close(ignored);
   }
 
   void drain() override {
-    asio::post(stream_.get_executor(), [self = shared_from_this()] {
-      if (self->idle_) self->stream_.cancel();
+    asio::post(socket_.get_executor(), [self = shared_from_this()] {
+      boost::system::error_code ignored;
+      if (self->idle_) self->socket_.cancel(ignored);
     });
   }
   void close() override {
-    asio::post(stream_.get_executor(), [self = shared_from_this()] {
+    asio::post(socket_.get_executor(), [self = shared_from_this()] {
       self->closed_ = true;
-      self->stream_.close();
+      boost::system::error_code ignored;
+      self->socket_.close(ignored);
     });
   }
 
@@ -152,14 +154,14 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
       while (!parser_.is_done()) {
         body.data = into.data();
         body.size = into.size();
-        connection_.stream_.expires_after(pace_.next());
+        connection_.allow(pace_.next());
         const auto began = Clock::now();
-        auto outcome = co_await http::async_read_some(connection_.stream_, connection_.buffer_, parser_, kToken);
+        auto outcome = co_await http::async_read_some(connection_.socket_, connection_.buffer_, parser_, kToken);
         const auto error = std::get<0>(outcome);
         const std::size_t got = into.size() - body.size;
         pace_.step(began, got);
         received_ += got;
-        if (error == beast::error::timeout) co_return broken(Errc::timeout);
+        if (error && connection_.timed_out_) co_return broken(Errc::timeout);
         if (error && error != http::error::need_buffer) {
           const bool cut = error == http::error::partial_message || !is_http_error(error);
           co_return broken(cut ? Errc::truncated : Errc::malformed);
@@ -185,26 +187,41 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
     bool failed_ = false;
   };
 
+  /// Gives the next operation of the socket this long; then it ends as cancelled, and timed_out_ says why. The
+  /// connection stays open, so that the peer can be told.
+  void allow(std::chrono::milliseconds patience) {
+    timed_out_ = false;
+    const std::uint64_t wait = ++waits_;
+    timer_.expires_after(patience);
+    timer_.async_wait([weak = weak_from_this(), wait](const boost::system::error_code& error) {
+      const auto self = weak.lock();
+      if (error || !self || self->waits_ != wait) return;
+      self->timed_out_ = true;
+      boost::system::error_code ignored;
+      self->socket_.cancel(ignored);
+    });
+  }
+
   /// Waits for the first byte of a request and reads its header. False: there is none, the connection ends.
   asio::awaitable<bool> read_header(Parser& parser) {
     const HttpLimits& limits = site_->limits;
     if (buffer_.size() == 0) {
       idle_ = true;
-      stream_.expires_after(served_ == 0 ? limits.header_timeout : limits.idle_timeout);
-      auto outcome = co_await stream_.async_read_some(buffer_.prepare(8192), kToken);
+      allow(served_ == 0 ? limits.header_timeout : limits.idle_timeout);
+      auto outcome = co_await socket_.async_read_some(buffer_.prepare(8192), kToken);
       idle_ = false;
       if (std::get<0>(outcome)) co_return false;
       buffer_.commit(std::get<1>(outcome));
     }
     parser.header_limit(limits.header_bytes);
     parser.body_limit(boost::none);
-    stream_.expires_after(limits.header_timeout);
-    auto outcome = co_await http::async_read_header(stream_, buffer_, parser, kToken);
+    allow(limits.header_timeout);
+    auto outcome = co_await http::async_read_header(socket_, buffer_, parser, kToken);
     const auto error = std::get<0>(outcome);
     if (!error) co_return true;
     unsigned status = 0;
     Error fault = fail(Errc::malformed, "request header");
-    if (error == beast::error::timeout) {
+    if (timed_out_) {
       status = 408;
       fault = fail(Errc::timeout, "request header");
     } else if (error == http::error::header_limit || error == http::error::buffer_overflow) {
@@ -439,9 +456,9 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
       // A view of what is left: the vector is only moved along once its front has been written.
       const std::vector<asio::const_buffer> rest(buffers.begin() + static_cast<std::ptrdiff_t>(first),
                                                  buffers.begin() + static_cast<std::ptrdiff_t>(std::min(buffers.size(), first + 64)));
-      stream_.expires_after(pace.next());
+      allow(pace.next());
       const auto began = Clock::now();
-      auto outcome = co_await stream_.async_write_some(rest, kToken);
+      auto outcome = co_await socket_.async_write_some(rest, kToken);
       std::size_t written = std::get<1>(outcome);
       pace.step(began, written);
       if (std::get<0>(outcome)) co_return false;
@@ -470,19 +487,22 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
   /// Lets the peer read the answer before what it still sends makes the kernel reset the connection (RFC 9112 §9.6).
   asio::awaitable<void> linger() {
     boost::system::error_code ignored;
-    if (closed_ || !stream_.socket().is_open()) co_return;
-    stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+    if (closed_ || !socket_.is_open()) co_return;
+    socket_.shutdown(tcp::socket::shutdown_send, ignored);
     if (!unread_) co_return;
-    stream_.expires_after(kLinger);
+    allow(kLinger);
     std::vector<std::byte> discard(64u << 10);
     for (std::size_t total = 0; total < (64u << 20);) {
-      auto outcome = co_await stream_.async_read_some(asio::buffer(discard), kToken);
+      auto outcome = co_await socket_.async_read_some(asio::buffer(discard), kToken);
       if (std::get<0>(outcome)) co_return;
       total += std::get<1>(outcome);
     }
   }
 
-  beast::tcp_stream stream_;
+  tcp::socket socket_;
+  asio::steady_timer timer_;
+  std::uint64_t waits_ = 0;  // tells a wait's timer from those of waits that are over
+  bool timed_out_ = false;   // the last wait was ended by its timer
   std::shared_ptr<Site> site_;
   beast::flat_buffer buffer_{128u << 10};
   std::string peer_address_;

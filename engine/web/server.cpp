@@ -5,7 +5,6 @@
 #include "engine/web/pages.h"
 #include "engine/web/retrieve.h"
 #include "engine/web/search.h"
-#include "engine/web/volume_metrics.h"
 #include "engine/web/volume_routes.h"
 
 namespace cairn::web {
@@ -23,10 +22,7 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, archive::Ar
   add_bulk_data_routes(site->router, archive, pool, budget);
   add_page_routes(site->router, archive, pool);
   add_admin_routes(site->router, archive, pool, options.admin);
-  if (volumes != nullptr) {
-    add_volume_routes(site->router, archive, pool, *volumes);
-    options.operating.metrics.emplace_back([volumes](MetricsWriter& writer) { write_volume_metrics(writer, *volumes); });
-  }
+  if (volumes != nullptr) add_volume_routes(site->router, archive, pool, *volumes);
   options.operating.metrics.emplace_back([budget](MetricsWriter& writer) {
     writer.gauge("cairn_http_stream_held_bytes", "Bytes of stored instances held for clients that are being sent to",
                  static_cast<double>(budget->held_bytes.load(std::memory_order_relaxed)));

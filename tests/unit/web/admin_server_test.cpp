@@ -58,8 +58,8 @@ TEST(AdminApi, TakesABareDataSetAndChunkedBodies) {
 
 TEST(AdminApi, RefusesWhatIsNoInstance) {
   TestServer server;
-  EXPECT_EQ(post(server, "this is no DICOM file, however long the text may be that says so").status, 400);
-  EXPECT_EQ(post(server, "").status, 400);
+  EXPECT_EQ(post(server, "this is no DICOM file, however long the text may be that says so").status, 415);
+  EXPECT_EQ(post(server, "").status, 415);
   EXPECT_EQ(post(server, testing::part10_of({.instance = ""})).status, 400);
   const std::string file = testing::part10_of({});
   EXPECT_EQ(post(server, file.substr(0, file.size() - 100)).status, 400);

@@ -26,7 +26,7 @@ TEST(ErrorResponse, TellsTheClientsFaultsFromOurs) {
 }
 
 TEST(JsonString, IsValidWhateverTheBytes) {
-  for (const std::string text : {std::string("plain"), std::string("\"\\\n\t\x01", 5), std::string("\xff\xc0\x80\xed\xa0\x80"), std::string("é山\xf0\x9f\x98\x80"), std::string("cut \xe5\xb1")}) {
+  for (const std::string& text : {std::string("plain"), std::string("\"\\\n\t\x01", 5), std::string("\xff\xc0\x80\xed\xa0\x80"), std::string("é山\xf0\x9f\x98\x80"), std::string("cut \xe5\xb1")}) {
     std::string out;
     append_json_string(out, text);
     boost::system::error_code error;

@@ -12,7 +12,7 @@ using ::testing::HasSubstr;
 
 TEST(Metrics, HistogramsAreCumulativeInTheUnitOfTheirName) {
   Histogram histogram;
-  for (const std::uint64_t us : {0, 1, 2, 3, 1000}) histogram.record(us);
+  for (const std::uint64_t us : {0u, 1u, 2u, 3u, 1000u}) histogram.record(us);
   MetricsWriter writer;
   writer.histogram("cairn_x_seconds", "help", histogram.snapshot(), 1e-6);
   const std::string text = writer.text();
