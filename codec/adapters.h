@@ -29,11 +29,11 @@ struct RawImage {
 Result<Frame> decode_native(const TransferSyntax& syntax, const PixelFormat& format, Bytes coded);
 Result<RawImage> decode_rle(const PixelFormat& format, Bytes coded);            // PS3.5 Annex G
 Result<RawImage> decode_jpeg_lossless(const PixelFormat& format, Bytes coded);  // ISO/IEC 10918-1 Annex H
+Result<RawImage> decode_jpeg_ls(const PixelFormat& format, Bytes coded);        // ISO/IEC 14495-1
 
 // Foreign ones.
 Result<RawImage> decode_jpeg_8bit(const PixelFormat& format, Bytes coded, bool allow_partial);  // libjpeg-turbo
 Result<RawImage> decode_jpeg_12bit(const PixelFormat& format, Bytes coded);  // DCMTK's IJG library for 12 bits
-Result<RawImage> decode_jpeg_ls(const PixelFormat& format, Bytes coded);     // CharLS
 Result<RawImage> decode_jpeg2000(const PixelFormat& format, Bytes coded, bool allow_partial);  // OpenJPEG, HTJ2K too
 Result<RawImage> decode_htj2k_fast(const PixelFormat& format, Bytes coded);  // OpenJPH; unsupported, malformed: OpenJPEG may
 Result<std::vector<std::byte>> inflate_exactly(Bytes coded, std::uint64_t expected_bytes);  // libdeflate

@@ -24,9 +24,8 @@ enum class Oddity : std::uint32_t {
   trailing_bytes = 1u << 4,       ///< more than padding after the end of the coded data
   end_marker_missing = 1u << 5,   ///< decoded to the last sample, but the stream does not end as it must
   huffman_table_overflow = 1u << 6,  ///< the Cornell encoder's table of 16-bit lossless JPEG
-  stray_byte_removed = 1u << 7,   ///< a zero byte before EOI of JPEG-LS that the decoder refuses
-  partial = 1u << 8,              ///< truncated or damaged; the missing parts are made up by the decoder
-  not_subsampled = 1u << 9,       ///< photometric says 4:2:2, the samples are 4:4:4
+  partial = 1u << 7,              ///< truncated or damaged; the missing parts are made up by the decoder
+  not_subsampled = 1u << 8,       ///< photometric says 4:2:2, the samples are 4:4:4
 };
 
 struct Frame {

@@ -11,6 +11,7 @@ unsigned octet(Bytes b, std::size_t i) { return std::to_integer<unsigned>(b[i]);
 
 constexpr std::uint32_t kPart15 = 0x00020000;  // Pcap bit 14: Ccap15 follows
 constexpr std::uint8_t kHTBlocks = 0x40;
+constexpr std::uint32_t kMaxTile = 1u << 30;
 constexpr unsigned kMaxLevels = 10;
 constexpr unsigned kMaxPrecision = 16;
 
@@ -21,7 +22,9 @@ bool plain_levels(const J2KHeader& h) {
 }
 
 bool plain_extent(const J2KHeader& h) {
-  const bool one_tile = h.x0 == 0 && h.y0 == 0 && h.tx0 == 0 && h.ty0 == 0 && h.tx >= h.x1 && h.ty >= h.y1;
+  // Its arithmetic is of 32 bits: a tile much larger than the image becomes none.
+  const bool one_tile = h.x0 == 0 && h.y0 == 0 && h.tx0 == 0 && h.ty0 == 0 && h.tx >= h.x1 && h.ty >= h.y1 &&
+                        h.tx <= kMaxTile && h.ty <= kMaxTile;
   return one_tile && std::all_of(h.components.begin(), h.components.end(), [](const J2KComponent& c) {
            return c.dx == 1 && c.dy == 1 && c.precision <= kMaxPrecision;
          });

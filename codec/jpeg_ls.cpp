@@ -1,0 +1,375 @@
+// JPEG-LS, lossless and near-lossless (ISO/IEC 14495-1): one to four components, no, line or sample interleaving, preset
+// parameters. Not: mapping tables, restart intervals, point transforms, the colour transforms of some encoders. Our own since
+// CharLS 2.4 loops without end on damaged data.
+#include "codec/jpeg_ls.h"
+
+#include <array>
+#include <memory>
+#include <span>
+
+#include "codec/adapters.h"
+#include "codec/jpeg_ls_bits.h"
+#include "codec/jpeg_markers.h"
+
+namespace cairn::codec {
+namespace {
+
+constexpr unsigned kMaxGolomb = 20;  // an order past the precision comes from damage only
+
+unsigned octet(Bytes b, std::size_t i) { return std::to_integer<unsigned>(b[i]); }
+
+/// Decodes the lines of one scan. Line buffers hold a sample before and one after the line.
+class ScanDecoder {
+ public:
+  ScanDecoder(const JPEGLSParameters& p, Bytes coded, std::size_t begin, std::uint32_t columns)
+      : p_(p), bits_(coded, begin), columns_(columns), step_(2 * p.near_lossless + 1), span_(p.range * step_),
+        gradients_(static_cast<std::size_t>(p.max_value) * 2 + 1) {
+    const std::int32_t a = std::max(2, (p.range + 32) / 64);
+    for (auto& context : contexts_) context.a = a;
+    for (auto& context : runs_) context.a = a;
+    for (std::int32_t d = -p.max_value; d <= p.max_value; ++d) gradients_[static_cast<std::size_t>(d + p.max_value)] = quantize(d);
+  }
+
+  /// `current` and `previous` point at the first sample. False on damage.
+  bool line(std::int32_t* current, std::int32_t* previous, std::uint32_t& run_index) {
+    current[-1] = previous[0];
+    previous[columns_] = previous[columns_ - 1];
+    for (std::uint32_t x = 0; x < columns_;) {
+      const std::int32_t q = context_of(current[static_cast<std::ptrdiff_t>(x) - 1], previous + x);
+      if (q != 0) {
+        if (!regular(q, current + x, previous + x)) return false;
+        ++x;
+        continue;
+      }
+      const std::int32_t value = current[static_cast<std::ptrdiff_t>(x) - 1];
+      std::uint32_t length = 0;
+      if (!run_length(columns_ - x, run_index, length)) return false;
+      std::fill_n(current + x, length, value);
+      x += length;
+      if (x == columns_) break;
+      const std::int32_t above = previous[x];
+      const bool same = near(value, above);
+      std::int32_t error = 0;
+      if (!interruption(same ? 1 : 0, run_index, error)) return false;
+      current[x] = reconstruct(same ? value : above, !same && value > above ? -error : error);
+      ++x;
+      if (run_index > 0) --run_index;
+    }
+    return !bits_.overrun();
+  }
+
+  /// Sample interleaving: a pixel's components share the run mode.
+  bool pixel_line(std::span<std::int32_t*> current, std::span<std::int32_t*> previous, std::uint32_t& run_index) {
+    const std::size_t components = current.size();
+    for (std::size_t k = 0; k < components; ++k) {
+      current[k][-1] = previous[k][0];
+      previous[k][columns_] = previous[k][columns_ - 1];
+    }
+    std::array<std::int32_t, 4> q{};
+    for (std::uint32_t x = 0; x < columns_;) {
+      const std::ptrdiff_t left = static_cast<std::ptrdiff_t>(x) - 1;
+      std::int32_t any = 0;
+      for (std::size_t k = 0; k < components; ++k) {
+        q[k] = context_of(current[k][left], previous[k] + x);
+        any |= q[k];
+      }
+      if (any != 0) {
+        for (std::size_t k = 0; k < components; ++k) {
+          if (!regular(q[k], current[k] + x, previous[k] + x)) return false;
+        }
+        ++x;
+        continue;
+      }
+      std::uint32_t length = 0;
+      if (!run_length(columns_ - x, run_index, length)) return false;
+      for (std::size_t k = 0; k < components; ++k) std::fill_n(current[k] + x, length, current[k][left]);
+      x += length;
+      if (x == columns_) break;
+      for (std::size_t k = 0; k < components; ++k) {
+        const std::int32_t value = current[k][left];
+        const std::int32_t above = previous[k][x];
+        std::int32_t error = 0;
+        if (!interruption(0, run_index, error)) return false;
+        current[k][x] = reconstruct(above, value > above ? -error : error);
+      }
+      ++x;
+      if (run_index > 0) --run_index;
+    }
+    return !bits_.overrun();
+  }
+
+  std::size_t position() const { return bits_.position(); }
+
+ private:
+  bool near(std::int32_t a, std::int32_t b) const { return (a > b ? a - b : b - a) <= p_.near_lossless; }
+
+  std::int8_t quantize(std::int32_t d) const {
+    if (d <= -p_.t3) return -4;
+    if (d <= -p_.t2) return -3;
+    if (d <= -p_.t1) return -2;
+    if (d < -p_.near_lossless) return -1;
+    if (d <= p_.near_lossless) return 0;
+    if (d < p_.t1) return 1;
+    if (d < p_.t2) return 2;
+    if (d < p_.t3) return 3;
+    return 4;
+  }
+
+  /// -364 to 364; 0 is run mode. `above` points at Rb.
+  std::int32_t context_of(std::int32_t left, const std::int32_t* above) const {
+    const std::int8_t* const g = gradients_.data() + p_.max_value;
+    return 81 * g[above[1] - above[0]] + 9 * g[above[0] - above[-1]] + g[above[-1] - left];
+  }
+
+  std::int32_t reconstruct(std::int32_t predicted, std::int32_t error) const {
+    std::int32_t v = predicted + error * step_;
+    if (v < -p_.near_lossless) {
+      v += span_;
+    } else if (v > p_.max_value + p_.near_lossless) {
+      v -= span_;
+    }
+    return std::clamp(v, 0, p_.max_value);
+  }
+
+  /// Limited-length Golomb code (A.5.3). False where its unary part is longer than any code.
+  bool golomb(unsigned k, std::int32_t limit, std::uint32_t& value) {
+    const auto most = static_cast<std::uint32_t>(limit) - p_.quantized_bits - 1;
+    const std::uint32_t prefix = bits_.unary(most);
+    if (prefix > most) return false;
+    value = prefix < most ? prefix << k | bits_.read(k) : bits_.read(p_.quantized_bits) + 1;
+    return value <= static_cast<std::uint32_t>(2 * p_.range);
+  }
+
+  static bool order(std::int32_t n, std::int64_t a, unsigned& k) {
+    k = 0;
+    while (static_cast<std::int64_t>(n) << k < a) {
+      if (++k > kMaxGolomb) return false;
+    }
+    return true;
+  }
+
+  bool regular(std::int32_t q, std::int32_t* current, const std::int32_t* above) {
+    const std::int32_t sign = q < 0 ? -1 : 1;
+    JPEGLSContext& context = contexts_[static_cast<std::size_t>(q * sign)];
+    const std::int32_t a = current[-1];
+    const std::int32_t b = above[0];
+    const std::int32_t c = above[-1];
+    const std::int32_t low = std::min(a, b);
+    const std::int32_t high = std::max(a, b);
+    const std::int32_t median = c >= high ? low : c <= low ? high : a + b - c;
+    const std::int32_t predicted = std::clamp(median + sign * context.c, 0, p_.max_value);
+    unsigned k = 0;
+    std::uint32_t mapped = 0;
+    if (!order(context.n, context.a, k) || !golomb(k, p_.limit, mapped)) return false;
+    auto error = static_cast<std::int32_t>(mapped >> 1) ^ -static_cast<std::int32_t>(mapped & 1u);
+    if (p_.near_lossless == 0 && k == 0 && 2 * context.b <= -context.n) error = ~error;
+    context.update(error, step_, p_.reset);
+    *current = reconstruct(predicted, sign * error);
+    return true;
+  }
+
+  bool run_length(std::uint32_t room, std::uint32_t& run_index, std::uint32_t& length) {
+    length = 0;
+    while (bits_.read(1) != 0) {
+      const std::uint32_t whole = 1u << kJPEGLSRunOrder[run_index];
+      if (whole > room - length) {
+        length = room;
+        return true;
+      }
+      length += whole;
+      if (run_index < 31) ++run_index;
+      if (length == room) return true;
+    }
+    length += bits_.read(kJPEGLSRunOrder[run_index]);
+    return length < room;  // something interrupts it inside the line
+  }
+
+  bool interruption(unsigned type, std::uint32_t run_index, std::int32_t& error) {
+    JPEGLSRunContext& context = runs_[type];
+    unsigned k = 0;
+    if (!order(context.n, type == 0 ? context.a : context.a + (context.n >> 1), k)) return false;
+    std::uint32_t mapped = 0;
+    if (!golomb(k, p_.limit - kJPEGLSRunOrder[run_index] - 1, mapped)) return false;
+    const std::uint32_t twice = mapped + type;
+    const auto magnitude = static_cast<std::int32_t>((twice + 1) / 2);
+    const bool usual = k != 0 || 2 * context.negative >= context.n;
+    error = ((twice & 1u) != 0) == usual ? -magnitude : magnitude;
+    if (error < 0) ++context.negative;
+    context.a += (mapped + 1 - type) >> 1;
+    if (context.n == p_.reset) {
+      context.a >>= 1;
+      context.n >>= 1;
+      context.negative >>= 1;
+    }
+    ++context.n;
+    return true;
+  }
+
+  const JPEGLSParameters p_;
+  JPEGLSBitReader bits_;
+  std::uint32_t columns_;
+  std::int32_t step_;
+  std::int32_t span_;
+  std::array<JPEGLSContext, 365> contexts_;
+  std::array<JPEGLSRunContext, 2> runs_;
+  std::vector<std::int8_t> gradients_;
+};
+
+class FrameDecoder {
+ public:
+  FrameDecoder(const JPEGHeader& header, Bytes coded, RawImage& image) : header_(header), coded_(coded), image_(image) {}
+
+  Result<> run() {
+    std::size_t at = header_.begin + 2;
+    while (done_ != (1u << header_.component_count) - 1) {
+      at = next_marker(at);
+      if (coded_.size() - at < 4) return fail(Errc::truncated, "JPEG-LS component without a scan", at);
+      const unsigned marker = octet(coded_, at + 1);
+      at += 2;
+      if (marker == 0xD9) return fail(Errc::truncated, "JPEG-LS component without a scan", at);
+      if (marker >= 0xD0 && marker <= 0xD8) continue;
+      const std::size_t length = load_be<std::uint16_t>(coded_.data() + at);
+      if (length < 2 || length > coded_.size() - at) return fail(Errc::truncated, "JPEG-LS segment", at);
+      const Bytes segment = coded_.subspan(at + 2, length - 2);
+      if (marker == 0xF8) {
+        CAIRN_TRYV(read_preset(segment, at));
+      } else if (marker == 0xDD) {
+        if (std::any_of(segment.begin(), segment.end(), [](std::byte b) { return b != std::byte{0}; })) {
+          return fail(Errc::unsupported, "JPEG-LS restart interval", at);
+        }
+      } else if (marker == 0xE8 && segment.size() == 5 && as_text(segment.first(4)) == "mrfx" && octet(segment, 4) != 0) {
+        return fail(Errc::unsupported, "JPEG-LS colour transform", at);
+      }
+      at += length;
+      if (marker == 0xDA) {
+        CAIRN_TRY(at, read_scan(segment, at));
+      }
+    }
+    return outcome::success();
+  }
+
+ private:
+  std::size_t next_marker(std::size_t at) const {
+    while (at + 1 < coded_.size() &&
+           !(octet(coded_, at) == 0xFF && octet(coded_, at + 1) >= 0x80 && octet(coded_, at + 1) != 0xFF)) {
+      ++at;
+    }
+    return std::min(at, coded_.size());
+  }
+
+  Result<> read_preset(Bytes s, std::size_t at) {
+    if (s.empty()) return fail(Errc::truncated, "JPEG-LS preset parameters", at);
+    switch (octet(s, 0)) {
+      case 1: break;
+      case 2:
+      case 3: return fail(Errc::unsupported, "JPEG-LS mapping table", at);
+      default: return fail(Errc::unsupported, "JPEG-LS preset parameters of this type", at);
+    }
+    if (s.size() < 11) return fail(Errc::truncated, "JPEG-LS preset parameters", at);
+    preset_.max_value = load_be<std::uint16_t>(s.data() + 1);
+    preset_.t1 = load_be<std::uint16_t>(s.data() + 3);
+    preset_.t2 = load_be<std::uint16_t>(s.data() + 5);
+    preset_.t3 = load_be<std::uint16_t>(s.data() + 7);
+    preset_.reset = load_be<std::uint16_t>(s.data() + 9);
+    return outcome::success();
+  }
+
+  Result<std::size_t> read_scan(Bytes s, std::size_t at) {
+    const unsigned count = s.empty() ? 0 : octet(s, 0);
+    if (count == 0 || count > header_.component_count) return fail(Errc::malformed, "JPEG-LS scan components", at);
+    if (s.size() < 4 + 2 * count) return fail(Errc::truncated, "JPEG-LS scan header", at);
+    std::array<std::uint32_t, 4> components{};
+    for (unsigned i = 0; i < count; ++i) {
+      const auto known = header_.components.begin() + header_.component_count;
+      const auto found = std::find_if(header_.components.begin(), known,
+                                      [&](const JPEGComponent& c) { return c.id == octet(s, 1 + 2 * i); });
+      if (found == known) return fail(Errc::malformed, "JPEG-LS scan names an unknown component", at);
+      components[i] = static_cast<std::uint32_t>(found - header_.components.begin());
+      if (done_ >> components[i] & 1u) return fail(Errc::malformed, "JPEG-LS component coded twice", at);
+      done_ |= 1u << components[i];
+      if (octet(s, 2 + 2 * i) != 0) return fail(Errc::unsupported, "JPEG-LS mapping table", at);
+    }
+    JPEGLSParameters parameters = preset_;
+    parameters.near_lossless = static_cast<std::int32_t>(octet(s, 1 + 2 * count));
+    const unsigned interleave = octet(s, 2 + 2 * count);
+    if (octet(s, 3 + 2 * count) != 0) return fail(Errc::unsupported, "JPEG-LS point transform", at);
+    if (interleave > 2 || (interleave == 0) != (count == 1)) return fail(Errc::malformed, "JPEG-LS interleave mode", at);
+    if (!parameters.complete(header_.precision)) return fail(Errc::malformed, "JPEG-LS preset parameters", at);
+    if (parameters.near_lossless > 0) image_.lossy = true;
+    return decode_scan(parameters, std::span<const std::uint32_t>(components).first(count), interleave == 2, at);
+  }
+
+  Result<std::size_t> decode_scan(const JPEGLSParameters& p, std::span<const std::uint32_t> components, bool by_sample,
+                                  std::size_t at) {
+    const auto scan = std::make_unique<ScanDecoder>(p, coded_, at, header_.columns);
+    const std::size_t width = std::size_t{header_.columns} + 2;
+    std::vector<std::int32_t> lines(2 * components.size() * width);
+    std::array<std::int32_t*, 4> current{};
+    std::array<std::int32_t*, 4> previous{};
+    for (std::size_t k = 0; k < components.size(); ++k) {
+      current[k] = lines.data() + 2 * k * width + 1;
+      previous[k] = current[k] + width;
+    }
+    const auto currents = std::span(current).first(components.size());
+    const auto previouses = std::span(previous).first(components.size());
+    std::array<std::uint32_t, 4> run_index{};
+    for (std::uint32_t row = 0; row < header_.rows; ++row) {
+      bool good = true;
+      if (by_sample) {
+        good = scan->pixel_line(currents, previouses, run_index[0]);
+      } else {
+        for (std::size_t k = 0; good && k < components.size(); ++k) good = scan->line(current[k], previous[k], run_index[k]);
+      }
+      if (!good) return fail(Errc::malformed, "JPEG-LS entropy-coded data damaged or truncated", scan->position());
+      for (std::size_t k = 0; k < components.size(); ++k) store(current[k], row, components[k]);
+      std::swap(current, previous);
+    }
+    return scan->position();
+  }
+
+  void store(const std::int32_t* line, std::uint32_t row, std::uint32_t component) {
+    const std::size_t step = header_.component_count;
+    std::byte* out = image_.samples.data() + (std::size_t{row} * header_.columns * step + component) * image_.width_bytes;
+    if (image_.width_bytes == 1) {
+      for (std::uint32_t x = 0; x < header_.columns; ++x, out += step) *out = static_cast<std::byte>(line[x]);
+    } else {
+      for (std::uint32_t x = 0; x < header_.columns; ++x, out += 2 * step) store_le<std::uint16_t>(out, static_cast<std::uint16_t>(line[x]));
+    }
+  }
+
+  const JPEGHeader& header_;
+  Bytes coded_;
+  RawImage& image_;
+  JPEGLSParameters preset_;
+  unsigned done_ = 0;  ///< components that had their scan
+};
+
+}  // namespace
+
+Result<RawImage> decode_jpeg_ls(const PixelFormat& format, Bytes coded) {
+  CAIRN_TRY(const JPEGHeader header, read_jpeg_header(coded));
+  if (!header.is_jpeg_ls()) return fail(Errc::unsupported, "JPEG process is not JPEG-LS");
+  if (header.rows != format.rows || header.columns != format.columns) {
+    return fail(Errc::mismatch, "JPEG-LS extent is not Rows x Columns");
+  }
+  if (header.component_count != format.samples_per_pixel) return fail(Errc::mismatch, "JPEG-LS components are not Samples per Pixel");
+  if (header.precision < 2 || header.precision > 16) return fail(Errc::malformed, "JPEG-LS precision");
+  for (std::size_t i = 0; i < header.component_count; ++i) {
+    if (header.components[i].horizontal != 1 || header.components[i].vertical != 1) {
+      return fail(Errc::unsupported, "subsampled JPEG-LS");
+    }
+  }
+  // A line costs a bit at least.
+  if (format.rows / 8 > coded.size()) return fail(Errc::truncated, "JPEG-LS frame too small for its extent", coded.size());
+
+  RawImage image;
+  image.precision = header.precision;
+  image.width_bytes = header.precision <= 8 ? 1 : 2;
+  if (!header.has_eoi) image.mark(Oddity::end_marker_missing);
+  if (format.photometric == "YBR_FULL_422" || format.photometric == "YBR_PARTIAL_422") image.mark(Oddity::not_subsampled);
+  image.samples.resize(samples_per_frame(format) * image.width_bytes);
+  CAIRN_TRYV(FrameDecoder(header, coded, image).run());
+  return image;
+}
+
+}  // namespace cairn::codec
