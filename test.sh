@@ -58,7 +58,7 @@ if build ci; then
   jobs=1 run_ctest "release, one at a time" build/ci -L alone
 fi
 
-mapfile -t sanitized < <(cmake --preset asan >/dev/null && .ci/sanitized_targets.sh build/asan)
+mapfile -t sanitized < <(cmake --preset asan >/dev/null && .ci/sanitized_targets.py build/asan)
 if [ ${#sanitized[@]} -eq 0 ]; then
   echo "FAILED: no target for the sanitizers"
   failed=$((failed + 1))
