@@ -92,7 +92,7 @@ def by_store(server, folder, work):
             status = next((s for _, uid, s in statuses if uid == sop), '0122')
             answers[path] = status
             if status == '0000':
-                versions[sop].append((syntax, data))
+                versions[sop] = [(syntax, data)]  # the newest of several is the current one
             else:
                 refused.append((path, status, result['errors']))
     for path, status, errors in refused:
