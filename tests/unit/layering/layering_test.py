@@ -44,6 +44,13 @@ class Layering(unittest.TestCase):
         code, out = self.run_on({'engine/core/CMakeLists.txt': 'target_link_libraries(cairn_core PUBLIC cairn::dicom)\n'})
         self.assertEqual(code, 1, out)
 
+    def test_a_second_library_of_a_part_is_known(self):
+        files = {'engine/store/index/CMakeLists.txt': 'cairn_library(index\n  SOURCES a.cpp)\n',
+                 'engine/dicom/CMakeLists.txt': 'cairn_library(dicom SOURCES a.cpp PUBLIC cairn::index)\n'}
+        code, out = self.run_on(files)
+        self.assertEqual(code, 1, out)
+        self.assertIn('cairn::index', out)
+
     def test_the_product_does_not_use_tests(self):
         code, out = self.run_on({'engine/io/ring.cpp': '#include "tests/crash/double.h"\n'})
         self.assertEqual(code, 1, out)
