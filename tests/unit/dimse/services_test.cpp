@@ -1,0 +1,379 @@
+// C-STORE and C-FIND, by scripted peers and by our own client.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <random>
+
+#include "engine/core/log.h"
+#include "engine/dicom/meta.h"
+#include "engine/dicom/tags.h"
+#include "engine/dimse/access.h"
+#include "engine/dimse/client.h"
+#include "engine/dimse/query.h"
+#include "engine/dimse/status.h"
+#include "tests/unit/dimse/test_server.h"
+
+namespace cairn::test {
+namespace {
+
+using namespace std::chrono_literals;
+namespace pdu = dicom::pdu;
+namespace tags = dicom::tags;
+using dicom::VR;
+
+const std::string kCT(dicom::uids::kCTImageStorage);
+const std::string kExplicit = "1.2.840.10008.1.2.1";
+
+std::string random_bytes(std::size_t n, unsigned seed) {
+  std::mt19937 random(seed);
+  std::string out(n, '\0');
+  for (char& c : out) c = static_cast<char>(random());
+  return out;
+}
+
+std::string part10(const std::string& instance, const std::string& data, std::string_view source) {
+  return dicom::make_file_meta(kCT, instance, kExplicit, source) + data;
+}
+
+TEST(Store, AnyFragmentationArrivesByteForByte) {
+  TestServer server;
+  std::mt19937 random(4);
+  Peer peer(server.port());
+  peer.associate();
+  for (std::uint16_t i = 1; i <= 40; ++i) {
+    const std::string data = random_bytes(2 * (random() % 40000), i);
+    const std::string uid = "1.2.3." + std::to_string(i);
+    const std::uint32_t max = i % 4 == 0 ? 16 : 64 + random() % 200000;
+    const std::string wire = Peer::message(3, Peer::store_request(i, uid), data, max);
+    for (std::size_t at = 0; at < wire.size();) {
+      const std::size_t n = i % 3 == 0 ? wire.size() : 1 + random() % 30000;
+      peer.send(std::string_view(wire).substr(at, n));
+      at += n;
+    }
+    const auto response = peer.response();
+    ASSERT_EQ(response.status, 0);
+    ASSERT_EQ(response.message_id_being_responded_to, i);
+    const std::lock_guard lock(server.archive.mutex);
+    ASSERT_EQ(server.archive.kept[uid].stream, part10(uid, data, "PEER")) << "seed " << i;
+    EXPECT_EQ(server.archive.kept[uid].announced.transfer_syntax_uid, kExplicit);
+    EXPECT_EQ(server.archive.kept[uid].source.calling_ae, "PEER");
+    EXPECT_EQ(server.archive.kept[uid].source.peer_address, "127.0.0.1");
+  }
+}
+
+TEST(Store, EveryFailureHasItsStatusAndTheAssociationGoesOn) {
+  TestServer server;
+  auto& a = server.archive;
+  a.fail_receive.insert({"1.1", fail(Errc::out_of_space, "storage reserve")});
+  a.fail_received.insert({"1.2", fail(Errc::malformed, "item longer than its sequence", 77)});
+  a.fail_commit.insert({"1.3", fail(Errc::mismatch, "SOP Class UID")});
+  a.fail_commit.insert({"1.4", fail(Errc::missing, "StudyInstanceUID")});
+  a.fail_commit.insert({"1.5", fail(Errc::conflict, "duplicate policy")});
+  a.fail_commit.insert({"1.6", fail(Errc::io, "flush")});
+  a.fail_commit.insert({"1.7", fail(Errc::out_of_memory, "budget")});
+  Peer peer(server.port());
+  peer.associate();
+  const std::string data = random_bytes(100000, 1);
+  const auto store = [&](const dicom::CommandSet& request) {
+    peer.send(Peer::message(3, request, data));
+    return peer.response();
+  };
+  EXPECT_EQ(store(Peer::store_request(1, "1.1")).status, 0xa700);
+  const auto malformed = store(Peer::store_request(2, "1.2"));
+  EXPECT_EQ(malformed.status, 0xc000);
+  EXPECT_EQ(malformed.error_comment, "item longer than its sequence: malformed");
+  const auto mismatch = store(Peer::store_request(3, "1.3"));
+  EXPECT_EQ(mismatch.status, 0xa900);
+  ASSERT_EQ(mismatch.offending_elements.size(), 1u);
+  EXPECT_EQ(mismatch.offending_elements[0], tags::SOPClassUID);
+  const auto missing = store(Peer::store_request(4, "1.4"));
+  EXPECT_EQ(missing.status, 0xc000);
+  EXPECT_EQ(missing.offending_elements.at(0), tags::StudyInstanceUID);
+  EXPECT_EQ(store(Peer::store_request(5, "1.5")).status, 0x0111);
+  EXPECT_EQ(store(Peer::store_request(6, "1.6")).status, 0x0110);
+  EXPECT_EQ(store(Peer::store_request(7, "1.7")).status, 0xa700);
+  EXPECT_EQ(store(Peer::store_request(8, "")).status, 0xc000);
+  EXPECT_EQ(store(Peer::store_request(9, "not a uid")).status, 0xc000);
+  auto other_class = Peer::store_request(10, "1.8");
+  other_class.affected_sop_class_uid = "1.2.840.10008.5.1.4.1.1.4";
+  EXPECT_EQ(store(other_class).status, 0xa900);
+  auto no_data = Peer::store_request(11, "1.9");
+  no_data.data_set_type = dicom::kNoDataSet;
+  EXPECT_EQ(store(no_data).status, 0xc000);
+  auto move = Peer::store_request(12, "1.10");
+  move.command = dicom::CommandField::c_move_rq;
+  EXPECT_EQ(store(move).status, 0x0211);
+  EXPECT_EQ(store(Peer::store_request(13, "2.1")).status, 0);
+  EXPECT_TRUE(peer.alive());
+  const auto stats = server.server->stats();
+  EXPECT_EQ(stats.stores[static_cast<std::size_t>(dimse::StoreAnswer::success)], 1u);
+  EXPECT_EQ(stats.stores[static_cast<std::size_t>(dimse::StoreAnswer::out_of_resources)], 2u);
+}
+
+TEST(Store, AVanishedSenderLeavesNothing) {
+  TestServer server;
+  {
+    Peer peer(server.port());
+    peer.associate();
+    const std::string wire = Peer::message(3, Peer::store_request(1, "1.2.3"), std::string(50000, 'x'));
+    peer.send(wire.substr(0, 30000));
+  }
+  for (int i = 0; i < 300 && server.server->stats().aborted == 0; ++i) std::this_thread::sleep_for(10ms);
+  EXPECT_EQ(server.archive.open_receivers, 0);
+  EXPECT_EQ(server.archive.commits, 0u);
+}
+
+TEST(Store, TheWindowIsUsedAndNeverExceeded) {
+  TestServer server;
+  server.archive.commit_delay = 30ms;
+  Peer peer(server.port());
+  auto rq = Peer::request();
+  rq.user.asynchronous_window = pdu::AsynchronousWindow{5, 1};
+  EXPECT_EQ(peer.associate(rq).user.asynchronous_window->invoked, 5);
+  // A sender that does not keep to the window is held back, not refused.
+  std::string wire;
+  for (std::uint16_t i = 1; i <= 40; ++i) {
+    wire += Peer::message(3, Peer::store_request(i, "1.2." + std::to_string(i)), random_bytes(3000, i));
+  }
+  wire += pdu::encode_release_rq();
+  const auto began = std::chrono::steady_clock::now();
+  peer.send(wire);
+  std::map<int, int> answered;
+  for (int i = 0; i < 40; ++i) {
+    const auto response = peer.response();
+    EXPECT_EQ(response.status, 0);
+    ++answered[*response.message_id_being_responded_to];
+  }
+  EXPECT_EQ(answered.size(), 40u);
+  EXPECT_EQ(peer.receive_pdu(), pdu::encode_release_rp());
+  EXPECT_EQ(server.archive.most_pending, 5);
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 40 * 30ms);
+}
+
+TEST(Store, WithoutAWindowOneAtATime) {
+  TestServer server;
+  server.archive.commit_delay = 5ms;
+  Peer peer(server.port());
+  peer.associate();
+  std::string wire;
+  for (std::uint16_t i = 1; i <= 10; ++i) wire += Peer::message(3, Peer::store_request(i, "1.2." + std::to_string(i)), "ab");
+  peer.send(wire);
+  for (std::uint16_t i = 1; i <= 10; ++i) EXPECT_EQ(peer.response().message_id_being_responded_to, i);
+  EXPECT_EQ(server.archive.most_pending, 1);
+}
+
+TEST(Store, OurClientStoresWithAndWithoutAWindow) {
+  TestServer server;
+  server.archive.commit_delay = 1ms;
+  for (const std::uint16_t window : {std::uint16_t{1}, std::uint16_t{8}}) {
+    std::vector<std::string> data;
+    for (unsigned i = 0; i < 30; ++i) data.push_back(random_bytes(i % 3 == 0 ? 900000 : 2000, i));
+    std::size_t next_index = 0, successes = 0, refused = 0;
+    auto work = [](std::uint16_t port, std::uint16_t w, dimse::StoreClient::Next next,
+                   dimse::StoreClient::Answered answered) -> asio::awaitable<void> {
+      dimse::ClientOptions options;
+      options.port = port;
+      options.async_window = w;
+      options.contexts = {{kCT, {kExplicit}}, {std::string(dicom::uids::kVerification), {"1.2.840.10008.1.2"}}};
+      auto client = co_await dimse::StoreClient::open(options);
+      EXPECT_TRUE(client.has_value());
+      if (!client) co_return;
+      EXPECT_EQ(client.value()->window(), w);
+      const auto echo = co_await client.value()->echo();
+      EXPECT_TRUE(echo && echo.value() == 0);
+      const auto stored = co_await client.value()->store(std::move(next), std::move(answered));
+      EXPECT_TRUE(stored.has_value());
+      const auto released = co_await client.value()->release();
+      EXPECT_TRUE(released.has_value());
+    };
+    auto next = [&]() -> std::optional<dimse::StoreObject> {
+      if (next_index == data.size()) return std::nullopt;
+      dimse::StoreObject object{kCT, "1.9." + std::to_string(next_index), kExplicit, as_bytes(data[next_index])};
+      if (next_index == 7) object.transfer_syntax_uid = "1.2.840.10008.1.2.4.70";
+      ++next_index;
+      return object;
+    };
+    auto answered = [&](std::size_t index, const dicom::CommandSet& response) {
+      response.status == 0 ? ++successes : ++refused;
+      EXPECT_EQ(response.status != 0, index == 7);
+    };
+    server.run(work(server.port(), window, next, answered));
+    EXPECT_EQ(successes, 29u);
+    EXPECT_EQ(refused, 1u);
+    for (std::size_t i = 0; i < data.size(); ++i) {
+      const std::string uid = "1.9." + std::to_string(i);
+      if (i != 7) EXPECT_EQ(server.archive.kept[uid].stream, part10(uid, data[i], "CAIRN_SCU"));
+    }
+    server.archive.kept.clear();
+  }
+}
+
+archive::Match study(const std::string& uid, const std::string& id, const std::string& name) {
+  archive::Match match;
+  match.set_text(tags::PatientID, VR::LO, id);
+  match.set_text(tags::PatientName, VR::PN, name);
+  match.set_text(tags::StudyInstanceUID, VR::UI, uid);
+  match.set_text(tags::StudyDate, VR::DA, "20240102");
+  return match;
+}
+
+dicom::DataSet identifier(std::string_view level) {
+  dicom::DataSet keys;
+  keys.set_text(tags::QueryRetrieveLevel, VR::CS, level);
+  keys.set_text(tags::PatientID, VR::LO, "");
+  keys.set_text(tags::PatientName, VR::PN, "");
+  keys.set_text(tags::StudyInstanceUID, VR::UI, "");
+  keys.set_text(tags::AccessionNumber, VR::SH, "");
+  return keys;
+}
+
+struct Found {
+  std::vector<dicom::DataSet> matches;
+  std::vector<std::uint16_t> statuses;
+  std::uint16_t final_status = 0xffff;
+};
+
+Found find(TestServer& server, dicom::DataSet keys, std::size_t at_most = SIZE_MAX) {
+  Found found;
+  auto work = [](std::uint16_t port, dicom::DataSet k, Found* f, std::size_t most) -> asio::awaitable<void> {
+    dimse::ClientOptions options;
+    options.port = port;
+    options.contexts = {{std::string(dicom::uids::kStudyRootFind), {"1.2.840.10008.1.2"}}};
+    auto client = co_await dimse::StoreClient::open(options);
+    EXPECT_TRUE(client.has_value());
+    if (!client) co_return;
+    const auto status = co_await client.value()->find(std::string(dicom::uids::kStudyRootFind), std::move(k),
+                                                      [f, most](dicom::DataSet&& match, std::uint16_t s) {
+                                                        f->matches.push_back(std::move(match));
+                                                        f->statuses.push_back(s);
+                                                        return f->matches.size() < most;
+                                                      });
+    EXPECT_TRUE(status.has_value());
+    if (status) f->final_status = status.value();
+    const auto released = co_await client.value()->release();
+    EXPECT_TRUE(released.has_value());
+  };
+  server.run(work(server.port(), std::move(keys), &found, at_most));
+  return found;
+}
+
+TEST(Find, ReturnsTheKeysAskedForAndNoOthers) {
+  TestServer server;
+  server.archive.matches = {study("1.2.1", "P1", "ONE"), study("1.2.2", "P2", "TWO")};
+  auto keys = identifier("STUDY");
+  keys.set_text(tags::StudyInstanceUID, VR::UI, "1.2.1\\1.2.2");
+  const Found found = find(server, keys);
+  EXPECT_EQ(found.final_status, 0);
+  ASSERT_EQ(found.matches.size(), 2u);
+  const dicom::DataSet& match = found.matches[1];
+  EXPECT_EQ(match.text(tags::PatientID), "P2");
+  EXPECT_EQ(match.text(tags::PatientName), "TWO");
+  EXPECT_EQ(match.text(tags::QueryRetrieveLevel), "STUDY");
+  EXPECT_EQ(match.text(tags::RetrieveAETitle), "CAIRN");
+  EXPECT_EQ(match.text(tags::InstanceAvailability), "ONLINE");
+  EXPECT_TRUE(match.contains(tags::AccessionNumber));
+  EXPECT_FALSE(match.contains(tags::StudyDate));
+  EXPECT_EQ(found.statuses[0], 0xff00);
+  EXPECT_EQ(server.archive.last_query.study_uids, (std::vector<std::string>{"1.2.1", "1.2.2"}));
+  EXPECT_EQ(server.archive.last_query.level, archive::Level::study);
+}
+
+TEST(Find, KeysThatAreNotMatchedOnGiveAWarningStatus) {
+  TestServer server;
+  server.archive.matches = {study("1.2.1", "P1", "ONE")};
+  auto keys = identifier("STUDY");
+  keys.set_text(tags::AccessionNumber, VR::SH, "A1");
+  const Found found = find(server, keys);
+  ASSERT_EQ(found.statuses.size(), 1u);
+  EXPECT_EQ(found.statuses[0], 0xff01);
+  EXPECT_EQ(found.final_status, 0);
+}
+
+TEST(Find, PatientIDMatchesByWildcard) {
+  TestServer server;
+  server.archive.matches = {study("1.2.1", "AB1", "ONE"), study("1.2.2", "AB22", "TWO"), study("1.2.3", "C", "THREE")};
+  auto keys = identifier("STUDY");
+  keys.set_text(tags::PatientID, VR::LO, "AB*");
+  EXPECT_EQ(find(server, keys).matches.size(), 2u);
+  keys.set_text(tags::PatientID, VR::LO, "AB?");
+  EXPECT_EQ(find(server, keys).matches.size(), 1u);
+  EXPECT_TRUE(dimse::matches_wildcard("", "*"));
+  EXPECT_TRUE(dimse::matches_wildcard("abcabd", "a*b?"));
+  EXPECT_FALSE(dimse::matches_wildcard("abc", "ab"));
+  EXPECT_FALSE(dimse::matches_wildcard(std::string(5000, 'a'), "*a*a*a*a*a*a*b"));
+}
+
+TEST(Find, ManyMatchesComeInPagesAndACancelEndsThem) {
+  TestServer server;
+  for (int i = 0; i < 3000; ++i) {
+    server.archive.matches.push_back(study("1.2." + std::to_string(i), "P" + std::to_string(i), std::string(40, 'N')));
+  }
+  const Found all = find(server, identifier("STUDY"));
+  ASSERT_EQ(all.matches.size(), 3000u);
+  EXPECT_EQ(all.matches[2999].text(tags::PatientID), "P2999");
+  EXPECT_GT(server.archive.find_calls, 1u);
+  const Found some = find(server, identifier("STUDY"), 3);
+  EXPECT_EQ(some.matches.size(), 3u);
+  EXPECT_TRUE(some.final_status == 0xfe00 || some.final_status == 0) << some.final_status;
+}
+
+TEST(Find, ACancelBeforeTheFirstMatchIsHonoured) {
+  TestServer server;
+  for (int i = 0; i < 2000; ++i) server.archive.matches.push_back(study("1.2." + std::to_string(i), "P", "N"));
+  Peer peer(server.port());
+  peer.associate();
+  dicom::CommandSet request, cancel;
+  request.command = dicom::CommandField::c_find_rq;
+  request.affected_sop_class_uid = dicom::uids::kStudyRootFind;
+  request.message_id = 5;
+  request.data_set_type = 0;
+  cancel.command = dicom::CommandField::c_cancel_rq;
+  cancel.message_id_being_responded_to = 5;
+  peer.send(Peer::message(5, request, identifier("STUDY").encode({.explicit_vr = false})) + Peer::message(5, cancel));
+  std::uint16_t status = 0xff00;
+  int matches = 0;
+  for (; status == 0xff00; ++matches) {
+    std::string data;
+    status = peer.response(&data).status.value_or(1);
+  }
+  EXPECT_EQ(status, 0xfe00);
+  EXPECT_LT(matches, 10);
+  EXPECT_TRUE(peer.alive());
+}
+
+TEST(Find, BadIdentifiersAreRefusedByName) {
+  TestServer server;
+  const Found level = find(server, identifier("NONSENSE"));
+  EXPECT_EQ(level.final_status, 0xa900);
+  EXPECT_EQ(find(server, identifier("PATIENT")).final_status, 0xa900);
+  Peer peer(server.port());
+  peer.associate();
+  dicom::CommandSet request;
+  request.command = dicom::CommandField::c_find_rq;
+  request.message_id = 5;
+  request.data_set_type = 0;
+  peer.send(Peer::message(5, request, std::string("\x10\0\x20\0\xff\xff\0\0xx", 10)));
+  EXPECT_EQ(peer.response().status, 0xc000);
+  EXPECT_TRUE(peer.alive());
+}
+
+TEST(AccessList, NetworksContainTheirHosts) {
+  using dimse::Network;
+  const auto inside = [](const char* network, const char* host) {
+    return Network::parse(network).value().contains(Network::parse(host).value());
+  };
+  EXPECT_TRUE(inside("10.1.0.0/16", "10.1.255.3"));
+  EXPECT_FALSE(inside("10.1.0.0/16", "10.2.0.1"));
+  EXPECT_TRUE(inside("10.1.2.3", "::ffff:10.1.2.3"));
+  EXPECT_TRUE(inside("0.0.0.0/0", "8.8.8.8"));
+  EXPECT_FALSE(inside("0.0.0.0/0", "fd00::1"));
+  EXPECT_TRUE(inside("fd00::/9", "fd7f::1"));
+  EXPECT_FALSE(inside("fd00::/9", "fd80::1"));
+  EXPECT_FALSE(Network::parse("10.0.0.0/33"));
+  EXPECT_FALSE(Network::parse("hospital"));
+  EXPECT_FALSE(Network::parse(""));
+}
+
+}  // namespace
+}  // namespace cairn::test
