@@ -1,9 +1,9 @@
-// How fast is each decoder of codec on one core, on a synthetic CT slice (512 x 512, 12 bits in 16, noise of a real one)?
-// Bytes per second are of decoded samples. Each stream is checked against its samples before it is timed.
-#include <benchmark/benchmark.h>
-
+// How fast is each decoder of codec on one core, on a synthetic CT slice (512 x 512, 12 bits in 16, noise of a real
+// one)? Bytes per second are of decoded samples. Each stream is checked against its samples before it is timed.
 #include <cmath>
 #include <random>
+
+#include <benchmark/benchmark.h>
 
 #include "codec/decode.h"
 #include "codec/image.h"
@@ -52,7 +52,8 @@ std::vector<std::byte> rle(const codec::test::Samples& s) {
         continue;
       }
       const std::size_t begin = i;
-      while (i < s.size() && i - begin < 128 && !(i + 2 < s.size() && byte(i) == byte(i + 1) && byte(i) == byte(i + 2))) ++i;
+      while (i < s.size() && i - begin < 128 && !(i + 2 < s.size() && byte(i) == byte(i + 1) && byte(i) == byte(i + 2)))
+        ++i;
       out.push_back(static_cast<std::byte>(i - begin - 1));
       for (std::size_t k = begin; k < i; ++k) out.push_back(byte(k));
     }
@@ -82,19 +83,27 @@ void decode(benchmark::State& state, std::string_view uid, const std::vector<std
 
 const codec::test::J2KOptions kOptions{.rows = kSide, .columns = kSide, .precision = 12, .levels = 5};
 
-void decode_htj2k(benchmark::State& s) { decode(s, uids::kHTJ2KLosslessRPCL, codec::test::encode_htj2k(kOptions, slice())); }
-void decode_jpeg2000(benchmark::State& s) { decode(s, uids::kJPEG2000Lossless, codec::test::encode_j2k(kOptions, slice())); }
+void decode_htj2k(benchmark::State& s) {
+  decode(s, uids::kHTJ2KLosslessRPCL, codec::test::encode_htj2k(kOptions, slice()));
+}
+void decode_jpeg2000(benchmark::State& s) {
+  decode(s, uids::kJPEG2000Lossless, codec::test::encode_j2k(kOptions, slice()));
+}
 void decode_jpeg_ls(benchmark::State& s) {
   decode(s, uids::kJPEGLSLossless, codec::test::encode_jpeg_ls(slice(), kSide, kSide, 1, 12));
 }
 void decode_jpeg_lossless(benchmark::State& s) {
   const std::vector<std::uint16_t> samples(slice().begin(), slice().end());
-  decode(s, uids::kJPEGLosslessSV1, codec::test::write_jpeg_lossless({.rows = kSide, .columns = kSide, .precision = 12}, samples));
+  decode(s, uids::kJPEGLosslessSV1,
+         codec::test::write_jpeg_lossless({.rows = kSide, .columns = kSide, .precision = 12}, samples));
 }
-void decode_rle(benchmark::State& s) { decode(s, uids::kRLELossless, rle(slice())); }
+void decode_rle(benchmark::State& s) {
+  decode(s, uids::kRLELossless, rle(slice()));
+}
 void decode_native(benchmark::State& s) {
   std::vector<std::byte> raw(slice().size() * 2);
-  for (std::size_t i = 0; i < slice().size(); ++i) store_le<std::uint16_t>(raw.data() + 2 * i, static_cast<std::uint16_t>(slice()[i]));
+  for (std::size_t i = 0; i < slice().size(); ++i)
+    store_le<std::uint16_t>(raw.data() + 2 * i, static_cast<std::uint16_t>(slice()[i]));
   decode(s, uids::kExplicitVRLittleEndian, raw);
 }
 
@@ -118,14 +127,16 @@ void window_slice(benchmark::State& state) {
 void encode_png_level(benchmark::State& state) {
   const auto samples = rendered();
   std::size_t bytes = 0;
-  for (auto _ : state) bytes = encode_png(Plane8{kSide, kSide, 1, samples}, static_cast<int>(state.range(0))).value().size();
+  for (auto _ : state)
+    bytes = encode_png(Plane8{kSide, kSide, 1, samples}, static_cast<int>(state.range(0))).value().size();
   state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(samples.size()));
   state.counters["bytes"] = static_cast<double>(bytes);
 }
 void encode_jpeg_quality(benchmark::State& state) {
   const auto samples = rendered();
   std::size_t bytes = 0;
-  for (auto _ : state) bytes = encode_jpeg(Plane8{kSide, kSide, 1, samples}, static_cast<int>(state.range(0))).value().size();
+  for (auto _ : state)
+    bytes = encode_jpeg(Plane8{kSide, kSide, 1, samples}, static_cast<int>(state.range(0))).value().size();
   state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(samples.size()));
   state.counters["bytes"] = static_cast<double>(bytes);
 }

@@ -1,6 +1,7 @@
-// The decoders behind decode_frame(), one file each; foreign libraries appear nowhere else. Private to codec. Each checks
-// the stream's own header against the format before it allocates, and reports what the stream says of its samples; fitting
-// them to the format (width, sign) is decode.cpp's work. No exception and no longjmp leaves an adapter.
+// The decoders behind decode_frame(), one file each; foreign libraries appear nowhere else. Private to codec. Each
+// checks the stream's own header against the format before it allocates, and reports what the stream says of its
+// samples; fitting them to the format (width, sign) is decode.cpp's work. No exception and no longjmp leaves an
+// adapter.
 #pragma once
 
 #include <cstdint>
@@ -35,7 +36,8 @@ Result<RawImage> decode_jpeg_ls(const PixelFormat& format, Bytes coded);        
 Result<RawImage> decode_jpeg_8bit(const PixelFormat& format, Bytes coded, bool allow_partial);  // libjpeg-turbo
 Result<RawImage> decode_jpeg_12bit(const PixelFormat& format, Bytes coded);  // DCMTK's IJG library for 12 bits
 Result<RawImage> decode_jpeg2000(const PixelFormat& format, Bytes coded, bool allow_partial);  // OpenJPEG, HTJ2K too
-Result<RawImage> decode_htj2k_fast(const PixelFormat& format, Bytes coded);  // OpenJPH; unsupported, malformed: OpenJPEG may
+Result<RawImage> decode_htj2k_fast(const PixelFormat& format,
+                                   Bytes coded);  // OpenJPH; unsupported, malformed: OpenJPEG may
 Result<std::vector<std::byte>> inflate_exactly(Bytes coded, std::uint64_t expected_bytes);  // libdeflate
 
 void warm_up_jpeg12();

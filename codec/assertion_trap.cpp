@@ -10,13 +10,14 @@ thread_local std::jmp_buf* t_trap = nullptr;
 
 }  // namespace
 
-// The C library's handler of assert(), replaced for the whole program: shared libraries bind to the executable's. Outside a
-// trap it does what the original does.
-extern "C" [[noreturn]] __attribute__((visibility("default"))) void __assert_fail(const char* condition, const char* file,
-                                                                                  unsigned line,
+// The C library's handler of assert(), replaced for the whole program: shared libraries bind to the executable's.
+// Outside a trap it does what the original does.
+extern "C" [[noreturn]] __attribute__((visibility("default"))) void __assert_fail(const char* condition,
+                                                                                  const char* file, unsigned line,
                                                                                   const char* function) noexcept {
   if (t_trap != nullptr) std::longjmp(*t_trap, 1);
-  std::fprintf(stderr, "%s:%u: %s: assertion `%s' failed\n", file, line, function == nullptr ? "?" : function, condition);
+  std::fprintf(stderr, "%s:%u: %s: assertion `%s' failed\n", file, line, function == nullptr ? "?" : function,
+               condition);
   std::abort();
 }
 

@@ -1,5 +1,5 @@
-// Random access to stored bytes, so that an object past 4 GiB never has to be in memory. The archive implements it over its
-// parts; SpanSource serves bytes already at hand. Implementations say for themselves whether they are thread-safe.
+// Random access to stored bytes, so that an object past 4 GiB never has to be in memory. The archive implements it over
+// its parts; SpanSource serves bytes already at hand. Implementations say for themselves whether they are thread-safe.
 #pragma once
 
 #include <algorithm>
@@ -18,8 +18,8 @@ class ByteSource {
 
   virtual std::uint64_t size() const = 0;
 
-  /// Fills `into` from `offset` on; the count read is less than asked for only where the source ends. Reading at or past
-  /// the end gives 0. Errors: those of the store behind it.
+  /// Fills `into` from `offset` on; the count read is less than asked for only where the source ends. Reading at or
+  /// past the end gives 0. Errors: those of the store behind it.
   virtual Result<std::size_t> read(std::uint64_t offset, MutableBytes into) = 0;
 };
 

@@ -46,8 +46,9 @@ Result<std::vector<std::byte>> fit(RawImage& image, const PixelFormat& format) {
   if (image.width_bytes == wanted && !extend && !(image.stream_signed && !format.is_signed)) {
     return std::move(image.samples);
   }
-  if (image.width_bytes > wanted && !(image.precision <= wanted * 8 || (!format.is_signed && !image.stream_signed &&
-                                                                       fits(image.samples, image.width_bytes, wanted)))) {
+  if (image.width_bytes > wanted &&
+      !(image.precision <= wanted * 8 ||
+        (!format.is_signed && !image.stream_signed && fits(image.samples, image.width_bytes, wanted)))) {
     return fail(Errc::mismatch, "stream has more bits than Bits Allocated");
   }
   if (wanted == 8) return fail(Errc::unsupported, "64-bit samples of a compressed stream");
@@ -58,7 +59,8 @@ Result<std::vector<std::byte>> fit(RawImage& image, const PixelFormat& format) {
     for (std::size_t i = 0; i < count; ++i) {
       std::byte* const p = image.samples.data() + i * image.width_bytes;
       if (image.width_bytes == 1) store_le<std::uint8_t>(p, static_cast<std::uint8_t>(load_le<std::uint8_t>(p) & mask));
-      if (image.width_bytes == 2) store_le<std::uint16_t>(p, static_cast<std::uint16_t>(load_le<std::uint16_t>(p) & mask));
+      if (image.width_bytes == 2)
+        store_le<std::uint16_t>(p, static_cast<std::uint16_t>(load_le<std::uint16_t>(p) & mask));
       if (image.width_bytes == 4) store_le<std::uint32_t>(p, load_le<std::uint32_t>(p) & mask);
     }
   }
@@ -72,9 +74,12 @@ Result<std::vector<std::byte>> fit(RawImage& image, const PixelFormat& format) {
 std::string photometric_of(const RawImage& image, const PixelFormat& format) {
   if (format.samples_per_pixel != 3) return format.photometric;
   switch (image.colour) {
-    case StreamColour::rgb: return "RGB";
-    case StreamColour::ybr: return "YBR_FULL";
-    case StreamColour::as_tagged: break;
+    case StreamColour::rgb:
+      return "RGB";
+    case StreamColour::ybr:
+      return "YBR_FULL";
+    case StreamColour::as_tagged:
+      break;
   }
   if (format.photometric == "YBR_FULL_422") return "YBR_FULL";  // decoded samples are never subsampled
   if (format.photometric == "YBR_PARTIAL_422") return "YBR_PARTIAL";
@@ -120,26 +125,32 @@ Result<RawImage> decode_jpeg(const PixelFormat& format, Bytes coded, bool allow_
   CAIRN_TRY(const JPEGHeader header, read_jpeg_header(coded));
   if (header.is_jpeg_ls()) return decode_jpeg_ls(format, coded);
   if (header.is_lossless()) return decode_jpeg_lossless(format, coded);
-  if (!header.is_huffman_dct() || header.arithmetic) return fail(Errc::unsupported, "JPEG arithmetic or hierarchical coding");
+  if (!header.is_huffman_dct() || header.arithmetic)
+    return fail(Errc::unsupported, "JPEG arithmetic or hierarchical coding");
   if (header.precision == 8) return decode_jpeg_8bit(format, coded, allow_partial);
   if (header.precision == 12) return decode_jpeg_12bit(format, coded);
   return fail(Errc::malformed, "JPEG DCT precision");
 }
 
-Result<RawImage> decode_coded(const TransferSyntax& syntax, const PixelFormat& format, Bytes coded, bool allow_partial) {
+Result<RawImage> decode_coded(const TransferSyntax& syntax, const PixelFormat& format, Bytes coded,
+                              bool allow_partial) {
   switch (syntax.coding) {
-    case Coding::rle: return decode_rle(format, coded);
+    case Coding::rle:
+      return decode_rle(format, coded);
     case Coding::jpeg_dct:
     case Coding::jpeg_lossless:
-    case Coding::jpeg_ls: return decode_jpeg(format, coded, allow_partial);
-    case Coding::jpeg2000: return decode_jpeg2000(format, coded, allow_partial);
+    case Coding::jpeg_ls:
+      return decode_jpeg(format, coded, allow_partial);
+    case Coding::jpeg2000:
+      return decode_jpeg2000(format, coded, allow_partial);
     case Coding::htj2k: {
       auto fast = decode_htj2k_fast(format, coded);
       // OpenJPH 0.9 refuses some legal streams too: a second opinion.
       if (fast.has_value() || !(fast.error() == Errc::unsupported || fast.error() == Errc::malformed)) return fast;
       return decode_jpeg2000(format, coded, allow_partial);
     }
-    default: return fail(Errc::unsupported, "decoding this transfer syntax");
+    default:
+      return fail(Errc::unsupported, "decoding this transfer syntax");
   }
 }
 
@@ -151,12 +162,14 @@ Result<Frame> decode_any(const TransferSyntax& syntax, const PixelFormat& format
   }
   switch (syntax.coding) {
     case Coding::native:
-    case Coding::uncompressed: return decode_native(syntax, format, coded);
+    case Coding::uncompressed:
+      return decode_native(syntax, format, coded);
     case Coding::deflated_frame: {
       CAIRN_TRY(const auto plain, inflate_exactly(coded, (native_frame_bits(format) + 7) / 8));
       return decode_native(syntax, format, plain);
     }
-    default: break;
+    default:
+      break;
   }
   warm_up();
   CAIRN_TRY(RawImage image, decode_coded(syntax, format, coded, options.allow_partial));
@@ -176,7 +189,8 @@ Result<Frame> decode_frame(const TransferSyntax& syntax, const PixelFormat& form
     frame.columns = format.columns;
     frame.samples_per_pixel = format.samples_per_pixel;
     frame.bits_allocated = std::max<std::uint16_t>(format.bits_allocated, 8);
-    if (frame.bits_stored == 0) frame.bits_stored = format.bits_stored != 0 ? format.bits_stored : format.bits_allocated;
+    if (frame.bits_stored == 0)
+      frame.bits_stored = format.bits_stored != 0 ? format.bits_stored : format.bits_allocated;
     frame.is_signed = format.is_signed;
     frame.kind = format.kind;
     return frame;

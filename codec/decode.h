@@ -1,6 +1,6 @@
-// One coded frame into samples (PS3.5 §8, Annexes A, F, G): the stored values exactly, before any lookup table, rescale or
-// colour conversion, little-endian, in the allocated width, colour by pixel. Pure functions; thread-safe once warm_up() ran.
-// Each foreign library sits behind one adapter file (adapters.h).
+// One coded frame into samples (PS3.5 §8, Annexes A, F, G): the stored values exactly, before any lookup table, rescale
+// or colour conversion, little-endian, in the allocated width, colour by pixel. Pure functions; thread-safe once
+// warm_up() ran. Each foreign library sits behind one adapter file (adapters.h).
 #pragma once
 
 #include <cstddef>
@@ -15,17 +15,18 @@
 
 namespace cairn::codec {
 
-/// What was odd about a frame that decoded all the same. Callers may show it; none changes the samples' meaning silently.
+/// What was odd about a frame that decoded all the same. Callers may show it; none changes the samples' meaning
+/// silently.
 enum class Oddity : std::uint32_t {
-  sign_differs = 1u << 0,         ///< the codestream's sign is not Pixel Representation; the data set won
-  precision_differs = 1u << 1,    ///< the codestream's precision is not Bits Stored; the codestream won
-  photometric_differs = 1u << 2,  ///< the tag contradicts the stream; Frame::photometric is what the samples are
-  jp2_boxes = 1u << 3,            ///< a JP2 file format wrapper around the codestream
-  trailing_bytes = 1u << 4,       ///< more than padding after the end of the coded data
-  end_marker_missing = 1u << 5,   ///< decoded to the last sample, but the stream does not end as it must
+  sign_differs = 1u << 0,            ///< the codestream's sign is not Pixel Representation; the data set won
+  precision_differs = 1u << 1,       ///< the codestream's precision is not Bits Stored; the codestream won
+  photometric_differs = 1u << 2,     ///< the tag contradicts the stream; Frame::photometric is what the samples are
+  jp2_boxes = 1u << 3,               ///< a JP2 file format wrapper around the codestream
+  trailing_bytes = 1u << 4,          ///< more than padding after the end of the coded data
+  end_marker_missing = 1u << 5,      ///< decoded to the last sample, but the stream does not end as it must
   huffman_table_overflow = 1u << 6,  ///< the Cornell encoder's table of 16-bit lossless JPEG
-  partial = 1u << 7,              ///< truncated or damaged; the missing parts are made up by the decoder
-  not_subsampled = 1u << 8,       ///< photometric says 4:2:2, the samples are 4:4:4
+  partial = 1u << 7,                 ///< truncated or damaged; the missing parts are made up by the decoder
+  not_subsampled = 1u << 8,          ///< photometric says 4:2:2, the samples are 4:4:4
 };
 
 struct Frame {
@@ -50,8 +51,8 @@ struct DecodeOptions {
 };
 
 /// Decodes the bytes of one frame (FrameIndex::read). Output is never larger than `format` declares. Errors: those of
-/// validate(); unsupported (syntax or a feature of the stream, named); mismatch (stream and format disagree on extent or
-/// samples); truncated, malformed (offset in `coded`, where known); limit_exceeded; out_of_memory.
+/// validate(); unsupported (syntax or a feature of the stream, named); mismatch (stream and format disagree on extent
+/// or samples); truncated, malformed (offset in `coded`, where known); limit_exceeded; out_of_memory.
 Result<Frame> decode_frame(const TransferSyntax& syntax, const PixelFormat& format, Bytes coded,
                            const DecodeOptions& options = {});
 

@@ -1,7 +1,7 @@
 // Deflated Image Frame Compression (PS3.5 §A.4.13): raw DEFLATE, the size known beforehand. Adapter of libdeflate.
-#include <libdeflate.h>
-
 #include <memory>
+
+#include <libdeflate.h>
 
 #include "codec/adapters.h"
 
@@ -9,16 +9,18 @@ namespace cairn::codec {
 
 Result<std::vector<std::byte>> inflate_exactly(Bytes coded, std::uint64_t expected_bytes) {
   // DEFLATE cannot expand more than 1032 times, so a tiny frame cannot make us allocate a large one.
-  if (expected_bytes / 1032 > coded.size()) return fail(Errc::truncated, "deflated frame too small for its extent", coded.size());
+  if (expected_bytes / 1032 > coded.size())
+    return fail(Errc::truncated, "deflated frame too small for its extent", coded.size());
   const std::unique_ptr<libdeflate_decompressor, void (*)(libdeflate_decompressor*)> inflater(
       libdeflate_alloc_decompressor(), libdeflate_free_decompressor);
   if (!inflater) return fail(Errc::out_of_memory, "inflater");
   std::vector<std::byte> out(expected_bytes + 1);  // a frame may carry its padding byte inside the stream
   std::size_t used = 0;
   std::size_t made = 0;
-  const libdeflate_result result = libdeflate_deflate_decompress_ex(inflater.get(), coded.data(), coded.size(), out.data(),
-                                                                   out.size(), &used, &made);
-  if (result == LIBDEFLATE_INSUFFICIENT_SPACE) return fail(Errc::limit_exceeded, "deflated frame inflates past its declared size");
+  const libdeflate_result result = libdeflate_deflate_decompress_ex(inflater.get(), coded.data(), coded.size(),
+                                                                    out.data(), out.size(), &used, &made);
+  if (result == LIBDEFLATE_INSUFFICIENT_SPACE)
+    return fail(Errc::limit_exceeded, "deflated frame inflates past its declared size");
   if (result != LIBDEFLATE_SUCCESS) return fail(Errc::malformed, "deflate stream");
   if (made < expected_bytes) return fail(Errc::truncated, "deflated frame", used);
   out.resize(expected_bytes);

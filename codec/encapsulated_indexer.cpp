@@ -13,7 +13,9 @@ constexpr std::size_t kHeaderBytes = 8;
 constexpr std::size_t kWindowBytes = 4096;
 constexpr std::size_t kTailBytes = 16;
 
-unsigned octet(std::byte b) { return std::to_integer<unsigned>(b); }
+unsigned octet(std::byte b) {
+  return std::to_integer<unsigned>(b);
+}
 
 }  // namespace
 
@@ -37,8 +39,8 @@ Result<std::optional<EncapsulatedIndexer::ItemHeader>> EncapsulatedIndexer::item
   std::array<std::byte, kHeaderBytes> raw;
   CAIRN_TRY(const bool whole, fetch(offset, raw));
   if (!whole) return std::optional<ItemHeader>{};
-  return std::optional<ItemHeader>{
-      {load_le<std::uint16_t>(raw.data()), load_le<std::uint16_t>(raw.data() + 2), load_le<std::uint32_t>(raw.data() + 4)}};
+  return std::optional<ItemHeader>{{load_le<std::uint16_t>(raw.data()), load_le<std::uint16_t>(raw.data() + 2),
+                                    load_le<std::uint32_t>(raw.data() + 4)}};
 }
 
 Result<> EncapsulatedIndexer::read_basic_table(std::uint64_t offset, std::uint32_t length) {
@@ -55,7 +57,8 @@ Result<> EncapsulatedIndexer::read_basic_table(std::uint64_t offset, std::uint32
 
 Result<> EncapsulatedIndexer::walk_items() {
   end_ = source_.size();
-  if (value_.length != kUndefinedLength) end_ = std::min(end_, value_.offset + std::min(value_.length, end_ - value_.offset));
+  if (value_.length != kUndefinedLength)
+    end_ = std::min(end_, value_.offset + std::min(value_.length, end_ - value_.offset));
   CAIRN_TRY(const auto table, item_at(value_.offset));
   if (!table) return fail(Errc::truncated, "Basic Offset Table item", value_.offset);
   if (table->group != kItemGroup || table->element != kItem) {
@@ -108,8 +111,8 @@ std::optional<EncapsulatedIndexer::Starts> EncapsulatedIndexer::starts_from_exte
   Starts starts;
   std::vector<std::uint64_t> lengths;
   const std::size_t entries = table.size() / 8;
-  bool good = table.size() % 8 == 0 && value_.extended_lengths.size() == table.size() &&
-              entries <= index_.fragments_.size();
+  bool good =
+      table.size() % 8 == 0 && value_.extended_lengths.size() == table.size() && entries <= index_.fragments_.size();
   for (std::size_t i = 0; good && i < entries; ++i) {
     const auto fragment = fragment_at(load_le<std::uint64_t>(table.data() + i * 8));
     const std::uint64_t length = load_le<std::uint64_t>(value_.extended_lengths.data() + i * 8);
@@ -158,8 +161,10 @@ bool EncapsulatedIndexer::has_signature() const noexcept {
     case Coding::jpeg_exotic:
     case Coding::jpeg_ls:
     case Coding::jpeg2000:
-    case Coding::htj2k: return true;
-    default: return false;
+    case Coding::htj2k:
+      return true;
+    default:
+      return false;
   }
 }
 

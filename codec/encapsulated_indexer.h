@@ -1,5 +1,5 @@
-// Builds the tables of a FrameIndex from encapsulated Pixel Data (PS3.5 §A.4). Private to the frame index: what it holds by
-// reference must outlive run().
+// Builds the tables of a FrameIndex from encapsulated Pixel Data (PS3.5 §A.4). Private to the frame index: what it
+// holds by reference must outlive run().
 #pragma once
 
 #include <cstdint>
@@ -46,8 +46,8 @@ class EncapsulatedIndexer {
   const IndexLimits& limits_;
   FrameIndex& index_;
 
-  std::uint64_t end_ = 0;           ///< end of the value or of the source, whichever comes first
-  std::uint64_t first_item_ = 0;    ///< of the first byte after the Basic Offset Table: what offsets count from
+  std::uint64_t end_ = 0;            ///< end of the value or of the source, whichever comes first
+  std::uint64_t first_item_ = 0;     ///< of the first byte after the Basic Offset Table: what offsets count from
   std::uint64_t fragments_end_ = 0;  ///< of the first byte after the last fragment
   std::vector<std::uint32_t> basic_;
   std::vector<std::byte> window_;  ///< a read-ahead for item headers

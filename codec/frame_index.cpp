@@ -25,8 +25,10 @@ Result<FrameIndex> FrameIndex::build(ByteSource& source, const PixelDataValue& v
     }
     case Coding::referenced:
     case Coding::realtime:
-    case Coding::opaque: return fail(Errc::unsupported, "transfer syntax without Pixel Data frames");
-    default: break;
+    case Coding::opaque:
+      return fail(Errc::unsupported, "transfer syntax without Pixel Data frames");
+    default:
+      break;
   }
   index.encapsulated_ = true;
   CAIRN_TRYV(EncapsulatedIndexer(source, value, syntax, limits, index).run());
@@ -34,7 +36,8 @@ Result<FrameIndex> FrameIndex::build(ByteSource& source, const PixelDataValue& v
 }
 
 Result<> FrameIndex::build_native(std::uint64_t available, const PixelDataValue& value, const PixelFormat& format) {
-  if (value.length == kUndefinedLength) return fail(Errc::malformed, "native Pixel Data of undefined length", value.offset);
+  if (value.length == kUndefinedLength)
+    return fail(Errc::malformed, "native Pixel Data of undefined length", value.offset);
   value_length_ = std::min(available, value.length);
   if (value_length_ < value.length) note(IndexNote::truncated);
   frame_bits_ = native_frame_bits(format);
@@ -104,7 +107,8 @@ Result<std::vector<std::byte>> FrameIndex::read_native(ByteSource& source, std::
   std::uint64_t begin = begin_bit / 8;
   std::uint64_t end = (begin_bit + frame_bits_ + 7) / 8;
   const std::uint64_t wanted = (frame_bits_ + 7) / 8;
-  if (end - begin > max_coded_frame_bytes_) return fail(Errc::limit_exceeded, "native frame size", value_offset_ + begin);
+  if (end - begin > max_coded_frame_bytes_)
+    return fail(Errc::limit_exceeded, "native frame size", value_offset_ + begin);
   std::uint64_t skip = 0;
   if (swap_pairs_) {  // the pairs count from the start of the value
     skip = begin % 2;

@@ -1,5 +1,5 @@
-// The door before OpenJPH 0.9, which trusts headers: of streams damaged in their header or length one in 25 crashes or hangs
-// it, of streams that pass here none did. Refusal is no error: such a stream goes to OpenJPEG.
+// The door before OpenJPH 0.9, which trusts headers: of streams damaged in their header or length one in 25 crashes or
+// hangs it, of streams that pass here none did. Refusal is no error: such a stream goes to OpenJPEG.
 #include <algorithm>
 
 #include "codec/j2k_header.h"
@@ -7,7 +7,9 @@
 namespace cairn::codec {
 namespace {
 
-unsigned octet(Bytes b, std::size_t i) { return std::to_integer<unsigned>(b[i]); }
+unsigned octet(Bytes b, std::size_t i) {
+  return std::to_integer<unsigned>(b[i]);
+}
 
 constexpr std::uint32_t kPart15 = 0x00020000;  // Pcap bit 14: Ccap15 follows
 constexpr std::uint8_t kHTBlocks = 0x40;
@@ -59,7 +61,8 @@ bool plain_qcd(const J2KHeader& h, Bytes qcd) {
   if (h.style.reversible != (style == 0)) return false;
   if (style == 0) {
     if (qcd.size() != 1 + bands) return false;
-    return std::all_of(qcd.begin() + 1, qcd.end(), [limit](std::byte b) { return std::to_integer<unsigned>(b) >> 3 <= limit; });
+    return std::all_of(qcd.begin() + 1, qcd.end(),
+                       [limit](std::byte b) { return std::to_integer<unsigned>(b) >> 3 <= limit; });
   }
   if (style != 2 || qcd.size() != 1 + 2 * bands) return false;
   for (std::size_t i = 1; i < qcd.size(); i += 2) {
@@ -97,7 +100,8 @@ bool is_plain_htj2k(const J2KHeader& h, Bytes b) {
   for (const J2KSegment& s : h.segments) {
     switch (s.marker) {
       case j2k::kSIZ:
-      case j2k::kCOM: break;
+      case j2k::kCOM:
+        break;
       case j2k::kTLM:
         if (s.data.size() < 2) return false;
         break;
@@ -110,7 +114,8 @@ bool is_plain_htj2k(const J2KHeader& h, Bytes b) {
       case j2k::kQCD:
         if (++qcds > 1 || cods == 0 || !plain_qcd(h, s.data)) return false;
         break;
-      default: return false;
+      default:
+        return false;
     }
   }
   return caps == 1 && cods == 1 && qcds == 1 && plain_tile_parts(h, b);

@@ -1,4 +1,9 @@
 // High-Throughput JPEG 2000. Adapter of OpenJPH 0.9 for streams that pass the guard; others are left to OpenJPEG.
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <new>
+
 #include <openjph/ojph_arch.h>
 #include <openjph/ojph_base.h>
 #include <openjph/ojph_codestream.h>
@@ -7,12 +12,8 @@
 #include <openjph/ojph_message.h>
 #include <openjph/ojph_params.h>
 
-#include <algorithm>
-#include <cstdio>
-#include <exception>
-#include <new>
-
 #include "codec/adapters.h"
+#include "codec/assertion_trap.h"
 #include "codec/j2k_header.h"
 
 namespace cairn::codec {
@@ -65,6 +66,35 @@ bool pull_lines(ojph::codestream& stream, const PixelFormat& format, const J2KCo
     }
   }
   return true;
+}
+
+/// What the guarded step works on; the objects belong to decode_htj2k_fast().
+struct Job {
+  ojph::mem_infile* file;
+  ojph::codestream* stream;
+  const PixelFormat* format;
+  const J2KComponent* component;
+  std::byte* out;
+  std::uint32_t width_bytes;
+  Errc cause;
+  bool good;
+};
+
+void decode_step(void* context) {
+  auto& job = *static_cast<Job*>(context);
+  try {
+    job.stream->read_headers(job.file);
+    job.stream->set_planar(false);
+    job.stream->create();
+    job.good = job.width_bytes == 1 ? pull_lines<std::uint8_t>(*job.stream, *job.format, *job.component, job.out)
+                                    : pull_lines<std::uint16_t>(*job.stream, *job.format, *job.component, job.out);
+  } catch (const std::bad_alloc&) {
+    job.cause = Errc::out_of_memory;
+  } catch (const std::exception&) {
+    job.cause = Errc::malformed;
+  } catch (const char*) {  // what its allocator throws
+    job.cause = Errc::out_of_memory;
+  }
 }
 
 /// A tiny image through encoder and decoder: their function tables are set up on first use without a lock.
@@ -128,21 +158,16 @@ Result<RawImage> decode_htj2k_fast(const PixelFormat& format, Bytes coded) {
   if (codestream.data() != coded.data()) image.mark(Oddity::jp2_boxes);
   if (component.is_signed != format.is_signed) image.mark(Oddity::sign_differs);
   image.samples.resize(samples_per_frame(format) * image.width_bytes);
+  ojph::mem_infile file;
+  file.open(reinterpret_cast<const ojph::ui8*>(codestream.data()), header.end);
   try {
-    ojph::mem_infile file;
-    file.open(reinterpret_cast<const ojph::ui8*>(codestream.data()), header.end);
     Codestream stream;
-    stream->read_headers(&file);
-    stream->set_planar(false);
-    stream->create();
-    const bool whole = image.width_bytes == 1 ? pull_lines<std::uint8_t>(*stream.operator->(), format, component, image.samples.data())
-                                              : pull_lines<std::uint16_t>(*stream.operator->(), format, component, image.samples.data());
-    if (!whole) return fail(Errc::malformed, "HTJ2K stream gives fewer lines than it announces", header.first_tile_part);
+    Job job{&file, stream.operator->(), &format, &component, image.samples.data(), image.width_bytes, Errc::malformed,
+            false};
+    if (!run_trapping_assertions(decode_step, &job) || !job.good) {
+      return fail(job.cause, "HTJ2K stream refused by the decoder", header.first_tile_part);
+    }
   } catch (const std::bad_alloc&) {
-    return fail(Errc::out_of_memory, "HTJ2K decoder");
-  } catch (const std::exception&) {
-    return fail(Errc::malformed, "HTJ2K stream refused by the decoder", header.first_tile_part);
-  } catch (const char*) {  // what its allocator throws
     return fail(Errc::out_of_memory, "HTJ2K decoder");
   }
   return image;

@@ -29,9 +29,9 @@ struct Plane16 {
 
 enum class Chroma : std::uint8_t { full_444, half_420 };
 
-/// `level` 0 to 9 as in zlib; 1 is fast, and fast is what a rendered plane needs. Errors: mismatch (samples are not rows x
-/// columns x samples per pixel), unsupported (neither grey nor RGB), limit_exceeded (an extent of 0 or past 65535),
-/// out_of_memory.
+/// `level` 0 to 9 as in zlib; 1 is fast, and fast is what a rendered plane needs. Errors: mismatch (samples are not
+/// rows x columns x samples per pixel), unsupported (neither grey nor RGB), limit_exceeded (an extent of 0 or past
+/// 65535), out_of_memory.
 Result<std::vector<std::byte>> encode_png(const Plane8& plane, int level = 1);
 Result<std::vector<std::byte>> encode_png(const Plane16& plane, int level = 1);
 

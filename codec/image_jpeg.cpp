@@ -1,5 +1,5 @@
-// Adapter of libjpeg-turbo's encoder, whose errors leave by longjmp: no object with a destructor lives between setjmp and a
-// call that jumps.
+// Adapter of libjpeg-turbo's encoder, whose errors leave by longjmp: no object with a destructor lives between setjmp
+// and a call that jumps.
 #include <csetjmp>
 #include <cstdio>
 #include <cstdlib>
@@ -21,7 +21,9 @@ struct Writer {
   unsigned long size;
 };
 
-void on_error(j_common_ptr c) { std::longjmp(static_cast<Writer*>(c->client_data)->escape, 1); }
+void on_error(j_common_ptr c) {
+  std::longjmp(static_cast<Writer*>(c->client_data)->escape, 1);
+}
 void on_message(j_common_ptr, int) {}
 void on_output(j_common_ptr) {}
 
@@ -59,7 +61,8 @@ Result<std::vector<std::byte>> encode_jpeg(const Plane8& plane, int quality, Chr
   if (plane.rows == 0 || plane.columns == 0 || plane.rows > kMaxExtent || plane.columns > kMaxExtent) {
     return fail(Errc::limit_exceeded, "JPEG extent");
   }
-  if (plane.samples_per_pixel != 1 && plane.samples_per_pixel != 3) return fail(Errc::unsupported, "JPEG samples per pixel");
+  if (plane.samples_per_pixel != 1 && plane.samples_per_pixel != 3)
+    return fail(Errc::unsupported, "JPEG samples per pixel");
   if (plane.samples.size() != std::uint64_t{plane.rows} * plane.columns * plane.samples_per_pixel) {
     return fail(Errc::mismatch, "JPEG samples");
   }

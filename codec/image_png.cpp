@@ -1,4 +1,5 @@
-// Adapter of libpng, whose errors leave by longjmp: no object with a destructor lives between setjmp and a call that jumps.
+// Adapter of libpng, whose errors leave by longjmp: no object with a destructor lives between setjmp and a call that
+// jumps.
 #include <bit>
 #include <csetjmp>
 #include <new>
@@ -28,7 +29,9 @@ void on_write(png_structp png, png_bytep data, png_size_t size) {
   if (sink.out_of_memory) png_error(png, "memory");
 }
 void on_flush(png_structp) {}
-void on_error(png_structp png, png_const_charp) { png_longjmp(png, 1); }
+void on_error(png_structp png, png_const_charp) {
+  png_longjmp(png, 1);
+}
 void on_warning(png_structp, png_const_charp) {}
 
 bool write_png(Sink& sink, std::uint32_t rows, std::uint32_t columns, int depth, int colour, int level, bool filter,
@@ -57,14 +60,16 @@ bool write_png(Sink& sink, std::uint32_t rows, std::uint32_t columns, int depth,
 
 Result<std::vector<std::byte>> encode(std::uint32_t rows, std::uint32_t columns, std::uint32_t channels, int depth,
                                       std::size_t count, const void* samples, int level) {
-  if (rows == 0 || columns == 0 || rows > kMaxExtent || columns > kMaxExtent) return fail(Errc::limit_exceeded, "PNG extent");
+  if (rows == 0 || columns == 0 || rows > kMaxExtent || columns > kMaxExtent)
+    return fail(Errc::limit_exceeded, "PNG extent");
   if (channels != 1 && channels != 3) return fail(Errc::unsupported, "PNG samples per pixel");
   if (level < 0 || level > 9) return fail(Errc::malformed, "PNG compression level");
   if (count != std::uint64_t{rows} * columns * channels) return fail(Errc::mismatch, "PNG samples");
   Sink sink;
   const std::size_t stride = std::size_t{columns} * channels * static_cast<unsigned>(depth / 8);
   const int colour = channels == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB;
-  if (!write_png(sink, rows, columns, depth, colour, level, level > 0, static_cast<const std::byte*>(samples), stride)) {
+  if (!write_png(sink, rows, columns, depth, colour, level, level > 0, static_cast<const std::byte*>(samples),
+                 stride)) {
     return sink.out_of_memory ? fail(Errc::out_of_memory, "PNG") : fail(Errc::internal, "PNG encoder");
   }
   return std::move(sink.bytes);
@@ -73,7 +78,8 @@ Result<std::vector<std::byte>> encode(std::uint32_t rows, std::uint32_t columns,
 }  // namespace
 
 Result<std::vector<std::byte>> encode_png(const Plane8& plane, int level) {
-  return encode(plane.rows, plane.columns, plane.samples_per_pixel, 8, plane.samples.size(), plane.samples.data(), level);
+  return encode(plane.rows, plane.columns, plane.samples_per_pixel, 8, plane.samples.size(), plane.samples.data(),
+                level);
 }
 
 Result<std::vector<std::byte>> encode_png(const Plane16& plane, int level) {

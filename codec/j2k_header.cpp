@@ -11,10 +11,18 @@ constexpr std::uint64_t kMaxTiles = 16384;
 constexpr std::uint64_t kMaxPrecincts = std::uint64_t{1} << 20;
 constexpr std::uint64_t kMaxPackets = std::uint64_t{1} << 26;
 
-unsigned octet(Bytes b, std::size_t i) { return std::to_integer<unsigned>(b[i]); }
-std::uint16_t word(Bytes b, std::size_t i) { return load_be<std::uint16_t>(b.data() + i); }
-std::uint32_t quad(Bytes b, std::size_t i) { return load_be<std::uint32_t>(b.data() + i); }
-std::uint64_t ceil_div(std::uint64_t a, std::uint64_t b) { return (a + b - 1) / b; }
+unsigned octet(Bytes b, std::size_t i) {
+  return std::to_integer<unsigned>(b[i]);
+}
+std::uint16_t word(Bytes b, std::size_t i) {
+  return load_be<std::uint16_t>(b.data() + i);
+}
+std::uint32_t quad(Bytes b, std::size_t i) {
+  return load_be<std::uint32_t>(b.data() + i);
+}
+std::uint64_t ceil_div(std::uint64_t a, std::uint64_t b) {
+  return (a + b - 1) / b;
+}
 
 Result<> read_siz(Bytes s, std::uint64_t at, J2KHeader& h) {
   if (s.size() < 36) return fail(Errc::truncated, "JPEG 2000 SIZ", at);
@@ -83,7 +91,8 @@ Result<> check_style_cost(const J2KHeader& h, const J2KCodingStyle& style, std::
     const std::uint64_t high = down >= 32 ? 1 : ceil_div(t, std::uint64_t{1} << down);
     const unsigned ppx = style.precincts[r] & 15u;
     const unsigned ppy = style.precincts[r] >> 4;
-    const std::uint64_t here = (ceil_div(across, std::uint64_t{1} << ppx) + 1) * (ceil_div(high, std::uint64_t{1} << ppy) + 1);
+    const std::uint64_t here =
+        (ceil_div(across, std::uint64_t{1} << ppx) + 1) * (ceil_div(high, std::uint64_t{1} << ppy) + 1);
     precincts += here;
     most = std::max(most, here);
   }
@@ -92,7 +101,8 @@ Result<> check_style_cost(const J2KHeader& h, const J2KCodingStyle& style, std::
   const std::uint64_t packets = most * (style.levels + 1u) * h.components.size();
   if (packets > kMaxPackets / std::max(layers, 1u)) return fail(Errc::limit_exceeded, "JPEG 2000 packets", at);
   // Smallest blocks are 16 samples; large images of them would cost more in tables than in samples.
-  if (h.width() * h.height() > (std::uint64_t{1} << 24) && style.block_width_exponent + style.block_height_exponent < 8) {
+  if (h.width() * h.height() > (std::uint64_t{1} << 24) &&
+      style.block_width_exponent + style.block_height_exponent < 8) {
     return fail(Errc::limit_exceeded, "JPEG 2000 code-blocks", at);
   }
   return outcome::success();

@@ -1,5 +1,5 @@
-// Headers of a JPEG 2000 codestream (ISO/IEC 15444-1 Annex A): what must hold before a foreign decoder sees the stream, and
-// what its samples mean. Private to codec; borrows the bytes.
+// Headers of a JPEG 2000 codestream (ISO/IEC 15444-1 Annex A): what must hold before a foreign decoder sees the stream,
+// and what its samples mean. Private to codec; borrows the bytes.
 #pragma once
 
 #include <array>
@@ -37,15 +37,15 @@ struct J2KSegment {
 };
 
 struct J2KHeader {
-  std::uint32_t x1 = 0, y1 = 0, x0 = 0, y0 = 0;      ///< Xsiz Ysiz XOsiz YOsiz
-  std::uint32_t tx = 0, ty = 0, tx0 = 0, ty0 = 0;    ///< XTsiz YTsiz XTOsiz YTOsiz
-  std::uint16_t capabilities = 0;                    ///< Rsiz
-  std::vector<J2KComponent> components;              ///< one to four
+  std::uint32_t x1 = 0, y1 = 0, x0 = 0, y0 = 0;    ///< Xsiz Ysiz XOsiz YOsiz
+  std::uint32_t tx = 0, ty = 0, tx0 = 0, ty0 = 0;  ///< XTsiz YTsiz XTOsiz YTOsiz
+  std::uint16_t capabilities = 0;                  ///< Rsiz
+  std::vector<J2KComponent> components;            ///< one to four
   std::uint8_t progression = 0;
   std::uint16_t layers = 0;
   bool multi_component_transform = false;
   J2KCodingStyle style;
-  std::vector<J2KSegment> segments;  ///< of the main header
+  std::vector<J2KSegment> segments;   ///< of the main header
   std::uint64_t first_tile_part = 0;  ///< offset of the first SOT
   bool ends_with_eoc = false;         ///< at the end but for padding
   std::size_t end = 0;                ///< offset after EOC, or of the end of the bytes
@@ -64,13 +64,13 @@ Result<J2KHeader> read_j2k_header(Bytes codestream);
 /// The stream against the format: extent, components, one precision and sign. Errors: mismatch, unsupported.
 Result<> check_j2k_format(const J2KHeader& header, const PixelFormat& format);
 
-/// Bounds what a decoder would allocate for tiles, precincts, code-blocks and layers, tile-part headers included, and checks
-/// that tile-parts follow one another to EOC or the end; `allow_truncated`: the last one may announce more than there is.
-/// Errors: limit_exceeded, malformed, truncated.
+/// Bounds what a decoder would allocate for tiles, precincts, code-blocks and layers, tile-part headers included, and
+/// checks that tile-parts follow one another to EOC or the end; `allow_truncated`: the last one may announce more than
+/// there is. Errors: limit_exceeded, malformed, truncated.
 Result<> check_j2k_cost(const J2KHeader& header, Bytes codestream, bool allow_truncated);
 
-/// True for streams that OpenJPH 0.9 decodes safely: one tile, no offsets or subsampling, HT blocks only, nothing optional,
-/// and tile-parts that add up to EOC.
+/// True for streams that OpenJPH 0.9 decodes safely: one tile, no offsets or subsampling, HT blocks only, nothing
+/// optional, and tile-parts that add up to EOC.
 bool is_plain_htj2k(const J2KHeader& header, Bytes codestream);
 
 namespace j2k {

@@ -1,10 +1,10 @@
-// JPEG extended and progressive DCT of 12 bits. Adapter of DCMTK's IJG library, which is given one frame and never a data set.
+// JPEG extended and progressive DCT of 12 bits. Adapter of DCMTK's IJG library, which is given one frame and never a
+// data set.
+#include "codec/adapters.h"
+#include "codec/jpeg_markers.h"
 #include "dcmtk/config/osconfig.h"
 #include "dcmtk/dcmjpeg/djcparam.h"
 #include "dcmtk/dcmjpeg/djdijg12.h"
-
-#include "codec/adapters.h"
-#include "codec/jpeg_markers.h"
 
 namespace cairn::codec {
 namespace {
@@ -31,16 +31,21 @@ const DJCodecParameter& parameters() {
 
 }  // namespace
 
-void warm_up_jpeg12() { parameters(); }
+void warm_up_jpeg12() {
+  parameters();
+}
 
 Result<RawImage> decode_jpeg_12bit(const PixelFormat& format, Bytes coded) {
   CAIRN_TRY(const JPEGHeader header, read_jpeg_header(coded, kMaxScans));
   if (header.rows != format.rows || header.columns != format.columns) {
     return fail(Errc::mismatch, "JPEG extent is not Rows x Columns");
   }
-  if (header.component_count != format.samples_per_pixel) return fail(Errc::mismatch, "JPEG components are not Samples per Pixel");
-  if (header.component_count != 1 && header.component_count != 3) return fail(Errc::unsupported, "12-bit JPEG of 2 or 4 components");
-  if (header.scans * samples_per_frame(format) > kMaxScanSamples) return fail(Errc::limit_exceeded, "JPEG scans times samples");
+  if (header.component_count != format.samples_per_pixel)
+    return fail(Errc::mismatch, "JPEG components are not Samples per Pixel");
+  if (header.component_count != 1 && header.component_count != 3)
+    return fail(Errc::unsupported, "12-bit JPEG of 2 or 4 components");
+  if (header.scans * samples_per_frame(format) > kMaxScanSamples)
+    return fail(Errc::limit_exceeded, "JPEG scans times samples");
   const std::uint64_t bytes = samples_per_frame(format) * 2;
   if (bytes > 0xFFFFFFFFu || header.end > 0xFFFFFFF0u) return fail(Errc::limit_exceeded, "12-bit JPEG frame size");
 

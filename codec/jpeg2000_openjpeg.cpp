@@ -1,8 +1,8 @@
 // JPEG 2000, and HTJ2K streams outside the guarded profile. Adapter of OpenJPEG 2.5: one thread a frame, strict first.
-#include <openjpeg.h>
-
 #include <algorithm>
 #include <memory>
+
+#include <openjpeg.h>
 
 #include "codec/adapters.h"
 #include "codec/assertion_trap.h"
@@ -110,7 +110,8 @@ void store_component(const opj_image_comp_t& c, std::size_t k, const PixelFormat
 }
 
 Result<> store(const opj_image_t& decoded, const PixelFormat& format, const J2KHeader& header, RawImage& image) {
-  if (decoded.numcomps != format.samples_per_pixel) return fail(Errc::mismatch, "JPEG 2000 decoder gave other components");
+  if (decoded.numcomps != format.samples_per_pixel)
+    return fail(Errc::mismatch, "JPEG 2000 decoder gave other components");
   for (std::size_t k = 0; k < decoded.numcomps; ++k) {
     const opj_image_comp_t& c = decoded.comps[k];
     const J2KComponent& coded = header.components[k];
@@ -128,8 +129,8 @@ Result<> store(const opj_image_t& decoded, const PixelFormat& format, const J2KH
   return outcome::success();
 }
 
-/// The transform is undone by the decoder, so its presence means RGB, whatever the tag. Without it, samples are what was
-/// coded: YBR when subsampled or tagged so, RGB under a tag that wrongly names a transform.
+/// The transform is undone by the decoder, so its presence means RGB, whatever the tag. Without it, samples are what
+/// was coded: YBR when subsampled or tagged so, RGB under a tag that wrongly names a transform.
 StreamColour colour_of(const J2KHeader& header) {
   if (header.components.size() != 3) return StreamColour::as_tagged;
   if (header.multi_component_transform) return StreamColour::rgb;

@@ -8,7 +8,9 @@ namespace {
 constexpr unsigned kInventedAtOnce = 32;
 constexpr unsigned kOverrun = 128;  // more than can ever be held
 
-unsigned octet(const std::byte* p) { return std::to_integer<unsigned>(*p); }
+unsigned octet(const std::byte* p) {
+  return std::to_integer<unsigned>(*p);
+}
 
 }  // namespace
 
@@ -66,7 +68,8 @@ Result<> JPEGHuffmanTable::build(Bytes counts, Bytes symbols, bool tolerate_over
       symbols_[index + i] = symbol;
       if (length <= kFastBits) {
         const std::uint32_t first = code << (kFastBits - length);
-        std::fill_n(fast_.begin() + first, 1u << (kFastBits - length), Entry{static_cast<std::uint8_t>(length), symbol});
+        std::fill_n(fast_.begin() + first, 1u << (kFastBits - length),
+                    Entry{static_cast<std::uint8_t>(length), symbol});
       }
     }
     if (count > 0) max_code_[length] = static_cast<std::int32_t>(code) - 1;

@@ -1,5 +1,6 @@
-// Bits and Huffman codes of JPEG entropy-coded segments (ISO/IEC 10918-1 Annex F.2.2, Annex C). Private to codec. The reader
-// never passes the end or a marker: past it, it gives zeros and counts them, so that a decoder checks once a row.
+// Bits and Huffman codes of JPEG entropy-coded segments (ISO/IEC 10918-1 Annex F.2.2, Annex C). Private to codec. The
+// reader never passes the end or a marker: past it, it gives zeros and counts them, so that a decoder checks once a
+// row.
 #pragma once
 
 #include <array>

@@ -1,6 +1,6 @@
-// JPEG Lossless, process 14, all predictors (ISO/IEC 10918-1 Annex H): precision 2 to 16, one to four components in one or
-// several scans, restart intervals, point transform. Differences wrap modulo 2^16 (H.1.2.1); values are then kept to the
-// precision, which also undoes encoders that wrap at the precision.
+// JPEG Lossless, process 14, all predictors (ISO/IEC 10918-1 Annex H): precision 2 to 16, one to four components in one
+// or several scans, restart intervals, point transform. Differences wrap modulo 2^16 (H.1.2.1); values are then kept to
+// the precision, which also undoes encoders that wrap at the precision.
 #include <algorithm>
 #include <array>
 #include <memory>
@@ -13,14 +13,21 @@
 namespace cairn::codec {
 namespace {
 
-unsigned octet(Bytes b, std::size_t i) { return std::to_integer<unsigned>(b[i]); }
+unsigned octet(Bytes b, std::size_t i) {
+  return std::to_integer<unsigned>(b[i]);
+}
 
 template <class Sample>
 class LosslessDecoder {
  public:
   LosslessDecoder(const JPEGHeader& header, Bytes coded, RawImage& image)
-      : header_(header), coded_(coded), image_(image), rows_(header.rows), columns_(header.columns),
-        components_(header.component_count), tables_(std::make_unique<std::array<JPEGHuffmanTable, 4>>()) {}
+      : header_(header),
+        coded_(coded),
+        image_(image),
+        rows_(header.rows),
+        columns_(header.columns),
+        components_(header.component_count),
+        tables_(std::make_unique<std::array<JPEGHuffmanTable, 4>>()) {}
 
   Result<> run() {
     out_.resize(std::size_t{rows_} * columns_ * components_ * sizeof(Sample));
@@ -97,7 +104,8 @@ class LosslessDecoder {
           std::find_if(header_.components.begin(), known, [id](const JPEGComponent& c) { return c.id == id; });
       if (found == known) return fail(Errc::malformed, "JPEG scan names an unknown component", at);
       channels[i].component = static_cast<std::uint32_t>(found - header_.components.begin());
-      if (table > 3 || !(*tables_)[table].is_built()) return fail(Errc::malformed, "JPEG scan without its Huffman table", at);
+      if (table > 3 || !(*tables_)[table].is_built())
+        return fail(Errc::malformed, "JPEG scan without its Huffman table", at);
       if (done_ >> channels[i].component & 1u) return fail(Errc::malformed, "JPEG component coded twice", at);
       done_ |= 1u << channels[i].component;
       channels[i].table = &(*tables_)[table];
@@ -139,13 +147,20 @@ class LosslessDecoder {
   bool decode_row(JPEGBitReader& bits, std::span<const Channel> channels, std::uint32_t row, bool first) {
     if (first) return decode_row_with<0>(bits, channels, row);
     switch (predictor_) {
-      case 1: return decode_row_with<1>(bits, channels, row);
-      case 2: return decode_row_with<2>(bits, channels, row);
-      case 3: return decode_row_with<3>(bits, channels, row);
-      case 4: return decode_row_with<4>(bits, channels, row);
-      case 5: return decode_row_with<5>(bits, channels, row);
-      case 6: return decode_row_with<6>(bits, channels, row);
-      default: return decode_row_with<7>(bits, channels, row);
+      case 1:
+        return decode_row_with<1>(bits, channels, row);
+      case 2:
+        return decode_row_with<2>(bits, channels, row);
+      case 3:
+        return decode_row_with<3>(bits, channels, row);
+      case 4:
+        return decode_row_with<4>(bits, channels, row);
+      case 5:
+        return decode_row_with<5>(bits, channels, row);
+      case 6:
+        return decode_row_with<6>(bits, channels, row);
+      default:
+        return decode_row_with<7>(bits, channels, row);
     }
   }
 
@@ -249,7 +264,8 @@ Result<RawImage> decode_jpeg_lossless(const PixelFormat& format, Bytes coded) {
   if (header.rows != format.rows || header.columns != format.columns) {
     return fail(Errc::mismatch, "JPEG extent is not Rows x Columns");
   }
-  if (header.component_count != format.samples_per_pixel) return fail(Errc::mismatch, "JPEG components are not Samples per Pixel");
+  if (header.component_count != format.samples_per_pixel)
+    return fail(Errc::mismatch, "JPEG components are not Samples per Pixel");
   for (std::size_t i = 1; i < header.component_count; ++i) {
     if (header.components[i].horizontal != header.components[0].horizontal ||
         header.components[i].vertical != header.components[0].vertical) {
@@ -257,14 +273,16 @@ Result<RawImage> decode_jpeg_lossless(const PixelFormat& format, Bytes coded) {
     }
   }
   // Each sample costs a bit at least.
-  if (samples_per_frame(format) / 8 > coded.size()) return fail(Errc::truncated, "JPEG lossless frame too small for its extent", coded.size());
+  if (samples_per_frame(format) / 8 > coded.size())
+    return fail(Errc::truncated, "JPEG lossless frame too small for its extent", coded.size());
 
   RawImage image;
   image.precision = header.precision;
   image.width_bytes = header.precision <= 8 ? 1 : 2;
   if (!header.has_eoi) image.mark(Oddity::end_marker_missing);
   // Process 14 has no colour transform: components are what the tag says, subsampled tags aside.
-  if (format.photometric == "YBR_FULL_422" || format.photometric == "YBR_PARTIAL_422") image.mark(Oddity::not_subsampled);
+  if (format.photometric == "YBR_FULL_422" || format.photometric == "YBR_PARTIAL_422")
+    image.mark(Oddity::not_subsampled);
   if (image.width_bytes == 1) {
     CAIRN_TRYV(LosslessDecoder<std::uint8_t>(header, coded, image).run());
   } else {

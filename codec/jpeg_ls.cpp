@@ -1,6 +1,6 @@
-// JPEG-LS, lossless and near-lossless (ISO/IEC 14495-1): one to four components, no, line or sample interleaving, preset
-// parameters. Not: mapping tables, restart intervals, point transforms, the colour transforms of some encoders. Our own since
-// CharLS 2.4 loops without end on damaged data.
+// JPEG-LS, lossless and near-lossless (ISO/IEC 14495-1): one to four components, no, line or sample interleaving,
+// preset parameters. Not: mapping tables, restart intervals, point transforms, the colour transforms of some encoders.
+// Our own since CharLS 2.4 loops without end on damaged data.
 #include "codec/jpeg_ls.h"
 
 #include <array>
@@ -16,50 +16,75 @@ namespace {
 
 constexpr unsigned kMaxGolomb = 20;  // an order past the precision comes from damage only
 
-unsigned octet(Bytes b, std::size_t i) { return std::to_integer<unsigned>(b[i]); }
+unsigned octet(Bytes b, std::size_t i) {
+  return std::to_integer<unsigned>(b[i]);
+}
 
 /// Decodes the lines of one scan. Line buffers hold a sample before and one after the line.
 class ScanDecoder {
  public:
   ScanDecoder(const JPEGLSParameters& p, Bytes coded, std::size_t begin, std::uint32_t columns)
-      : p_(p), bits_(coded, begin), columns_(columns), step_(2 * p.near_lossless + 1), span_(p.range * step_),
+      : p_(p),
+        bits_(coded, begin),
+        columns_(columns),
+        step_(2 * p.near_lossless + 1),
+        span_(p.range * step_),
         gradients_(static_cast<std::size_t>(p.max_value) * 2 + 1) {
     const std::int32_t a = std::max(2, (p.range + 32) / 64);
     for (auto& context : contexts_) context.a = a;
     for (auto& context : runs_) context.a = a;
-    for (std::int32_t d = -p.max_value; d <= p.max_value; ++d) gradients_[static_cast<std::size_t>(d + p.max_value)] = quantize(d);
+    for (std::int32_t d = -p.max_value; d <= p.max_value; ++d)
+      gradients_[static_cast<std::size_t>(d + p.max_value)] = quantize(d);
   }
 
   /// `current` and `previous` point at the first sample. False on damage.
   bool line(std::int32_t* current, std::int32_t* previous, std::uint32_t& run_index) {
+    JPEGLSBitReader bits = bits_;  // in registers
+    const bool good = line_with(bits, current, previous, run_index);
+    bits_ = bits;
+    return good && !bits.overrun();
+  }
+
+  /// Sample interleaving: a pixel's components share the run mode.
+  bool pixel_line(std::span<std::int32_t*> current, std::span<std::int32_t*> previous, std::uint32_t& run_index) {
+    JPEGLSBitReader bits = bits_;
+    const bool good = pixel_line_with(bits, current, previous, run_index);
+    bits_ = bits;
+    return good && !bits.overrun();
+  }
+
+  std::size_t position() const { return bits_.position(); }
+
+ private:
+  bool line_with(JPEGLSBitReader& bits, std::int32_t* current, std::int32_t* previous, std::uint32_t& run_index) {
     current[-1] = previous[0];
     previous[columns_] = previous[columns_ - 1];
     for (std::uint32_t x = 0; x < columns_;) {
       const std::int32_t q = context_of(current[static_cast<std::ptrdiff_t>(x) - 1], previous + x);
       if (q != 0) {
-        if (!regular(q, current + x, previous + x)) return false;
+        if (!regular(bits, q, current + x, previous + x)) return false;
         ++x;
         continue;
       }
       const std::int32_t value = current[static_cast<std::ptrdiff_t>(x) - 1];
       std::uint32_t length = 0;
-      if (!run_length(columns_ - x, run_index, length)) return false;
+      if (!run_length(bits, columns_ - x, run_index, length)) return false;
       std::fill_n(current + x, length, value);
       x += length;
       if (x == columns_) break;
       const std::int32_t above = previous[x];
       const bool same = near(value, above);
       std::int32_t error = 0;
-      if (!interruption(same ? 1 : 0, run_index, error)) return false;
+      if (!interruption(bits, same ? 1 : 0, run_index, error)) return false;
       current[x] = reconstruct(same ? value : above, !same && value > above ? -error : error);
       ++x;
       if (run_index > 0) --run_index;
     }
-    return !bits_.overrun();
+    return true;
   }
 
-  /// Sample interleaving: a pixel's components share the run mode.
-  bool pixel_line(std::span<std::int32_t*> current, std::span<std::int32_t*> previous, std::uint32_t& run_index) {
+  bool pixel_line_with(JPEGLSBitReader& bits, std::span<std::int32_t*> current, std::span<std::int32_t*> previous,
+                       std::uint32_t& run_index) {
     const std::size_t components = current.size();
     for (std::size_t k = 0; k < components; ++k) {
       current[k][-1] = previous[k][0];
@@ -75,13 +100,13 @@ class ScanDecoder {
       }
       if (any != 0) {
         for (std::size_t k = 0; k < components; ++k) {
-          if (!regular(q[k], current[k] + x, previous[k] + x)) return false;
+          if (!regular(bits, q[k], current[k] + x, previous[k] + x)) return false;
         }
         ++x;
         continue;
       }
       std::uint32_t length = 0;
-      if (!run_length(columns_ - x, run_index, length)) return false;
+      if (!run_length(bits, columns_ - x, run_index, length)) return false;
       for (std::size_t k = 0; k < components; ++k) std::fill_n(current[k] + x, length, current[k][left]);
       x += length;
       if (x == columns_) break;
@@ -89,18 +114,15 @@ class ScanDecoder {
         const std::int32_t value = current[k][left];
         const std::int32_t above = previous[k][x];
         std::int32_t error = 0;
-        if (!interruption(0, run_index, error)) return false;
+        if (!interruption(bits, 0, run_index, error)) return false;
         current[k][x] = reconstruct(above, value > above ? -error : error);
       }
       ++x;
       if (run_index > 0) --run_index;
     }
-    return !bits_.overrun();
+    return true;
   }
 
-  std::size_t position() const { return bits_.position(); }
-
- private:
   bool near(std::int32_t a, std::int32_t b) const { return (a > b ? a - b : b - a) <= p_.near_lossless; }
 
   std::int8_t quantize(std::int32_t d) const {
@@ -132,23 +154,26 @@ class ScanDecoder {
   }
 
   /// Limited-length Golomb code (A.5.3). False where its unary part is longer than any code.
-  bool golomb(unsigned k, std::int32_t limit, std::uint32_t& value) {
+  bool golomb(JPEGLSBitReader& bits, unsigned k, std::int32_t limit, std::uint32_t& value) {
     const auto most = static_cast<std::uint32_t>(limit) - p_.quantized_bits - 1;
-    const std::uint32_t prefix = bits_.unary(most);
+    const std::uint32_t prefix = bits.unary(most);
     if (prefix > most) return false;
-    value = prefix < most ? prefix << k | bits_.read(k) : bits_.read(p_.quantized_bits) + 1;
+    value = prefix < most ? prefix << k | bits.read(k) : bits.read(p_.quantized_bits) + 1;
     return value <= static_cast<std::uint32_t>(2 * p_.range);
   }
 
+  /// The smallest k with n * 2^k >= a.
   static bool order(std::int32_t n, std::int64_t a, unsigned& k) {
-    k = 0;
-    while (static_cast<std::int64_t>(n) << k < a) {
-      if (++k > kMaxGolomb) return false;
-    }
+    const int guess = static_cast<int>(std::bit_width(static_cast<std::uint64_t>(a))) -
+                      static_cast<int>(std::bit_width(static_cast<std::uint32_t>(n)));
+    k = guess > 0 ? static_cast<unsigned>(guess) : 0;
+    if (k > kMaxGolomb) return false;
+    if (static_cast<std::int64_t>(n) << k < a) ++k;
+    if (k > 0 && static_cast<std::int64_t>(n) << (k - 1) >= a) --k;
     return true;
   }
 
-  bool regular(std::int32_t q, std::int32_t* current, const std::int32_t* above) {
+  bool regular(JPEGLSBitReader& bits, std::int32_t q, std::int32_t* current, const std::int32_t* above) {
     const std::int32_t sign = q < 0 ? -1 : 1;
     JPEGLSContext& context = contexts_[static_cast<std::size_t>(q * sign)];
     const std::int32_t a = current[-1];
@@ -160,7 +185,7 @@ class ScanDecoder {
     const std::int32_t predicted = std::clamp(median + sign * context.c, 0, p_.max_value);
     unsigned k = 0;
     std::uint32_t mapped = 0;
-    if (!order(context.n, context.a, k) || !golomb(k, p_.limit, mapped)) return false;
+    if (!order(context.n, context.a, k) || !golomb(bits, k, p_.limit, mapped)) return false;
     auto error = static_cast<std::int32_t>(mapped >> 1) ^ -static_cast<std::int32_t>(mapped & 1u);
     if (p_.near_lossless == 0 && k == 0 && 2 * context.b <= -context.n) error = ~error;
     context.update(error, step_, p_.reset);
@@ -168,9 +193,9 @@ class ScanDecoder {
     return true;
   }
 
-  bool run_length(std::uint32_t room, std::uint32_t& run_index, std::uint32_t& length) {
+  bool run_length(JPEGLSBitReader& bits, std::uint32_t room, std::uint32_t& run_index, std::uint32_t& length) {
     length = 0;
-    while (bits_.read(1) != 0) {
+    while (bits.read(1) != 0) {
       const std::uint32_t whole = 1u << kJPEGLSRunOrder[run_index];
       if (whole > room - length) {
         length = room;
@@ -180,16 +205,16 @@ class ScanDecoder {
       if (run_index < 31) ++run_index;
       if (length == room) return true;
     }
-    length += bits_.read(kJPEGLSRunOrder[run_index]);
+    length += bits.read(kJPEGLSRunOrder[run_index]);
     return length < room;  // something interrupts it inside the line
   }
 
-  bool interruption(unsigned type, std::uint32_t run_index, std::int32_t& error) {
+  bool interruption(JPEGLSBitReader& bits, unsigned type, std::uint32_t run_index, std::int32_t& error) {
     JPEGLSRunContext& context = runs_[type];
     unsigned k = 0;
     if (!order(context.n, type == 0 ? context.a : context.a + (context.n >> 1), k)) return false;
     std::uint32_t mapped = 0;
-    if (!golomb(k, p_.limit - kJPEGLSRunOrder[run_index] - 1, mapped)) return false;
+    if (!golomb(bits, k, p_.limit - kJPEGLSRunOrder[run_index] - 1, mapped)) return false;
     const std::uint32_t twice = mapped + type;
     const auto magnitude = static_cast<std::int32_t>((twice + 1) / 2);
     const bool usual = k != 0 || 2 * context.negative >= context.n;
@@ -217,7 +242,8 @@ class ScanDecoder {
 
 class FrameDecoder {
  public:
-  FrameDecoder(const JPEGHeader& header, Bytes coded, RawImage& image) : header_(header), coded_(coded), image_(image) {}
+  FrameDecoder(const JPEGHeader& header, Bytes coded, RawImage& image)
+      : header_(header), coded_(coded), image_(image) {}
 
   Result<> run() {
     std::size_t at = header_.begin + 2;
@@ -237,7 +263,8 @@ class FrameDecoder {
         if (std::any_of(segment.begin(), segment.end(), [](std::byte b) { return b != std::byte{0}; })) {
           return fail(Errc::unsupported, "JPEG-LS restart interval", at);
         }
-      } else if (marker == 0xE8 && segment.size() == 5 && as_text(segment.first(4)) == "mrfx" && octet(segment, 4) != 0) {
+      } else if (marker == 0xE8 && segment.size() == 5 && as_text(segment.first(4)) == "mrfx" &&
+                 octet(segment, 4) != 0) {
         return fail(Errc::unsupported, "JPEG-LS colour transform", at);
       }
       at += length;
@@ -260,10 +287,13 @@ class FrameDecoder {
   Result<> read_preset(Bytes s, std::size_t at) {
     if (s.empty()) return fail(Errc::truncated, "JPEG-LS preset parameters", at);
     switch (octet(s, 0)) {
-      case 1: break;
+      case 1:
+        break;
       case 2:
-      case 3: return fail(Errc::unsupported, "JPEG-LS mapping table", at);
-      default: return fail(Errc::unsupported, "JPEG-LS preset parameters of this type", at);
+      case 3:
+        return fail(Errc::unsupported, "JPEG-LS mapping table", at);
+      default:
+        return fail(Errc::unsupported, "JPEG-LS preset parameters of this type", at);
     }
     if (s.size() < 11) return fail(Errc::truncated, "JPEG-LS preset parameters", at);
     preset_.max_value = load_be<std::uint16_t>(s.data() + 1);
@@ -293,7 +323,8 @@ class FrameDecoder {
     parameters.near_lossless = static_cast<std::int32_t>(octet(s, 1 + 2 * count));
     const unsigned interleave = octet(s, 2 + 2 * count);
     if (octet(s, 3 + 2 * count) != 0) return fail(Errc::unsupported, "JPEG-LS point transform", at);
-    if (interleave > 2 || (interleave == 0) != (count == 1)) return fail(Errc::malformed, "JPEG-LS interleave mode", at);
+    if (interleave > 2 || (interleave == 0) != (count == 1))
+      return fail(Errc::malformed, "JPEG-LS interleave mode", at);
     if (!parameters.complete(header_.precision)) return fail(Errc::malformed, "JPEG-LS preset parameters", at);
     if (parameters.near_lossless > 0) image_.lossy = true;
     return decode_scan(parameters, std::span<const std::uint32_t>(components).first(count), interleave == 2, at);
@@ -318,7 +349,8 @@ class FrameDecoder {
       if (by_sample) {
         good = scan->pixel_line(currents, previouses, run_index[0]);
       } else {
-        for (std::size_t k = 0; good && k < components.size(); ++k) good = scan->line(current[k], previous[k], run_index[k]);
+        for (std::size_t k = 0; good && k < components.size(); ++k)
+          good = scan->line(current[k], previous[k], run_index[k]);
       }
       if (!good) return fail(Errc::malformed, "JPEG-LS entropy-coded data damaged or truncated", scan->position());
       for (std::size_t k = 0; k < components.size(); ++k) store(current[k], row, components[k]);
@@ -329,11 +361,13 @@ class FrameDecoder {
 
   void store(const std::int32_t* line, std::uint32_t row, std::uint32_t component) {
     const std::size_t step = header_.component_count;
-    std::byte* out = image_.samples.data() + (std::size_t{row} * header_.columns * step + component) * image_.width_bytes;
+    std::byte* out =
+        image_.samples.data() + (std::size_t{row} * header_.columns * step + component) * image_.width_bytes;
     if (image_.width_bytes == 1) {
       for (std::uint32_t x = 0; x < header_.columns; ++x, out += step) *out = static_cast<std::byte>(line[x]);
     } else {
-      for (std::uint32_t x = 0; x < header_.columns; ++x, out += 2 * step) store_le<std::uint16_t>(out, static_cast<std::uint16_t>(line[x]));
+      for (std::uint32_t x = 0; x < header_.columns; ++x, out += 2 * step)
+        store_le<std::uint16_t>(out, static_cast<std::uint16_t>(line[x]));
     }
   }
 
@@ -352,7 +386,8 @@ Result<RawImage> decode_jpeg_ls(const PixelFormat& format, Bytes coded) {
   if (header.rows != format.rows || header.columns != format.columns) {
     return fail(Errc::mismatch, "JPEG-LS extent is not Rows x Columns");
   }
-  if (header.component_count != format.samples_per_pixel) return fail(Errc::mismatch, "JPEG-LS components are not Samples per Pixel");
+  if (header.component_count != format.samples_per_pixel)
+    return fail(Errc::mismatch, "JPEG-LS components are not Samples per Pixel");
   if (header.precision < 2 || header.precision > 16) return fail(Errc::malformed, "JPEG-LS precision");
   for (std::size_t i = 0; i < header.component_count; ++i) {
     if (header.components[i].horizontal != 1 || header.components[i].vertical != 1) {
@@ -360,13 +395,15 @@ Result<RawImage> decode_jpeg_ls(const PixelFormat& format, Bytes coded) {
     }
   }
   // A line costs a bit at least.
-  if (format.rows / 8 > coded.size()) return fail(Errc::truncated, "JPEG-LS frame too small for its extent", coded.size());
+  if (format.rows / 8 > coded.size())
+    return fail(Errc::truncated, "JPEG-LS frame too small for its extent", coded.size());
 
   RawImage image;
   image.precision = header.precision;
   image.width_bytes = header.precision <= 8 ? 1 : 2;
   if (!header.has_eoi) image.mark(Oddity::end_marker_missing);
-  if (format.photometric == "YBR_FULL_422" || format.photometric == "YBR_PARTIAL_422") image.mark(Oddity::not_subsampled);
+  if (format.photometric == "YBR_FULL_422" || format.photometric == "YBR_PARTIAL_422")
+    image.mark(Oddity::not_subsampled);
   image.samples.resize(samples_per_frame(format) * image.width_bytes);
   CAIRN_TRYV(FrameDecoder(header, coded, image).run());
   return image;

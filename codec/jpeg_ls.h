@@ -38,7 +38,8 @@ struct JPEGLSParameters {
   void set_default_thresholds() noexcept {
     const std::int32_t n = near_lossless;
     const auto clamp = [this](std::int32_t v, std::int32_t least) { return v > max_value || v < least ? least : v; };
-    const auto choose = [&](std::int32_t& t, std::int32_t basic, std::int32_t small, std::int32_t times, std::int32_t least) {
+    const auto choose = [&](std::int32_t& t, std::int32_t basic, std::int32_t small, std::int32_t times,
+                            std::int32_t least) {
       if (t != 0) return;
       if (max_value >= 128) {
         const std::int32_t factor = (std::min(max_value, 4095) + 128) / 256;

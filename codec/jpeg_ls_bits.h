@@ -1,5 +1,5 @@
-// Bits of JPEG-LS entropy-coded segments (ISO/IEC 14495-1 A.1, C.1): a byte after FF holds seven bits. Private to codec. Past
-// the end or at a marker it gives zeros and remembers it, as JPEGBitReader does.
+// Bits of JPEG-LS entropy-coded segments (ISO/IEC 14495-1 A.1, C.1): a byte after FF holds seven bits. Private to
+// codec. Past the end or at a marker it gives zeros and remembers it, as JPEGBitReader does.
 #pragma once
 
 #include <bit>
@@ -17,8 +17,12 @@ class JPEGLSBitReader {
   /// Zeros before the next one, both consumed; more than `most` zeros give most + 1 and nothing is right afterwards.
   /// Precondition: most is below 56.
   std::uint32_t unary(std::uint32_t most) noexcept {
-    refill();
-    const auto zeros = static_cast<std::uint32_t>(std::countl_zero(bits_));
+    if (count_ < 32) refill();
+    auto zeros = static_cast<std::uint32_t>(std::countl_zero(bits_));
+    if (static_cast<std::int64_t>(zeros) >= count_) [[unlikely]] {
+      refill_slowly();
+      zeros = static_cast<std::uint32_t>(std::countl_zero(bits_));
+    }
     if (zeros > most) return most + 1;
     skip(zeros + 1);
     return zeros;
@@ -27,7 +31,7 @@ class JPEGLSBitReader {
   /// The next `n` bits, 0 to 32.
   std::uint32_t read(unsigned n) noexcept {
     if (n == 0) return 0;
-    refill();
+    if (count_ < static_cast<std::int64_t>(n)) refill();
     const auto value = static_cast<std::uint32_t>(bits_ >> (64 - n));
     skip(n);
     return value;
@@ -43,16 +47,14 @@ class JPEGLSBitReader {
   }
 
   void refill() noexcept {
-    if (count_ > 32) {
-      if (count_ > 56) return;
-    } else if (!after_ff_ && end_ - at_ >= 4 && count_ >= 0) {
+    if (count_ <= 32 && count_ >= 0 && !after_ff_ && end_ - at_ >= 4) {
       const auto next = load_be<std::uint32_t>(data_ + at_);
       const std::uint32_t inverse = ~next;
       if (((inverse - 0x01010101u) & next & 0x80808080u) == 0) {  // no FF among the four
         bits_ |= static_cast<std::uint64_t>(next) << (32 - count_);
         count_ += 32;
         at_ += 4;
-        if (count_ > 56) return;
+        return;
       }
     }
     refill_slowly();

@@ -6,10 +6,12 @@
 namespace cairn::codec {
 namespace {
 
-unsigned octet(Bytes b, std::size_t i) { return std::to_integer<unsigned>(b[i]); }
+unsigned octet(Bytes b, std::size_t i) {
+  return std::to_integer<unsigned>(b[i]);
+}
 
-/// Offset of the next FF that begins a marker (neither stuffed nor a restart), or the end. `jpeg_ls` streams stuff bits:
-/// there FF is followed by a byte below 80.
+/// Offset of the next FF that begins a marker (neither stuffed nor a restart), or the end. `jpeg_ls` streams stuff
+/// bits: there FF is followed by a byte below 80.
 std::size_t skip_entropy_coded(Bytes coded, std::size_t at, bool jpeg_ls) {
   while (at + 1 < coded.size()) {
     const auto* const found =

@@ -1,5 +1,6 @@
-// The marker segments of a JPEG stream (ISO/IEC 10918-1 Annex B, 14495-1 §C) up to and including each scan header: what the
-// right decoder is chosen by, and what must hold before a foreign one sees the stream. Private to codec; borrows the bytes.
+// The marker segments of a JPEG stream (ISO/IEC 10918-1 Annex B, 14495-1 §C) up to and including each scan header: what
+// the right decoder is chosen by, and what must hold before a foreign one sees the stream. Private to codec; borrows
+// the bytes.
 #pragma once
 
 #include <array>
@@ -37,8 +38,8 @@ struct JPEGHeader {
   bool is_huffman_dct() const noexcept { return frame_marker <= 0xC2; }
 };
 
-/// Walks all marker segments, entropy-coded data skipped. At most `max_scans` scans and four components. Errors: truncated,
-/// malformed, unsupported, limit_exceeded.
+/// Walks all marker segments, entropy-coded data skipped. At most `max_scans` scans and four components. Errors:
+/// truncated, malformed, unsupported, limit_exceeded.
 Result<JPEGHeader> read_jpeg_header(Bytes coded, std::uint32_t max_scans = 1000);
 
 }  // namespace cairn::codec

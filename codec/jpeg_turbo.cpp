@@ -29,9 +29,13 @@ struct Reader {
   bool rows_complete;
 };
 
-Reader& reader_of(j_common_ptr c) { return *static_cast<Reader*>(c->client_data); }
+Reader& reader_of(j_common_ptr c) {
+  return *static_cast<Reader*>(c->client_data);
+}
 
-void on_error(j_common_ptr c) { std::longjmp(reader_of(c).escape, 1); }
+void on_error(j_common_ptr c) {
+  std::longjmp(reader_of(c).escape, 1);
+}
 
 void on_message(j_common_ptr c, int level) {
   if (level >= 0) return;
@@ -39,8 +43,11 @@ void on_message(j_common_ptr c, int level) {
     case JWRN_HIT_MARKER:
     case JWRN_JPEG_EOF:
     case JWRN_HUFF_BAD_CODE:
-    case JWRN_MUST_RESYNC: reader_of(c).damaged = true; break;
-    default: break;  // extraneous bytes, odd spectral bounds and the like
+    case JWRN_MUST_RESYNC:
+      reader_of(c).damaged = true;
+      break;
+    default:
+      break;  // extraneous bytes, odd spectral bounds and the like
   }
 }
 
@@ -107,8 +114,10 @@ Result<RawImage> decode_jpeg_8bit(const PixelFormat& format, Bytes coded, bool a
   if (header.rows != format.rows || header.columns != format.columns) {
     return fail(Errc::mismatch, "JPEG extent is not Rows x Columns");
   }
-  if (header.component_count != format.samples_per_pixel) return fail(Errc::mismatch, "JPEG components are not Samples per Pixel");
-  if (header.scans * samples_per_frame(format) > kMaxScanSamples) return fail(Errc::limit_exceeded, "JPEG scans times samples");
+  if (header.component_count != format.samples_per_pixel)
+    return fail(Errc::mismatch, "JPEG components are not Samples per Pixel");
+  if (header.scans * samples_per_frame(format) > kMaxScanSamples)
+    return fail(Errc::limit_exceeded, "JPEG scans times samples");
 
   RawImage image;
   image.precision = 8;
@@ -137,8 +146,10 @@ Result<RawImage> decode_jpeg_8bit(const PixelFormat& format, Bytes coded, bool a
   r.source.bytes_in_buffer = r.size;
   const bool finished = decompress(r);
   const auto consumed = r.source.next_input_byte - r.begin;
-  const std::uint64_t offset = consumed >= 0 && static_cast<std::size_t>(consumed) <= r.size ? static_cast<std::uint64_t>(consumed) : r.size;
-  if (!finished && !(r.rows_complete && allow_partial)) return fail(Errc::malformed, "JPEG stream refused by the decoder", offset);
+  const std::uint64_t offset =
+      consumed >= 0 && static_cast<std::size_t>(consumed) <= r.size ? static_cast<std::uint64_t>(consumed) : r.size;
+  if (!finished && !(r.rows_complete && allow_partial))
+    return fail(Errc::malformed, "JPEG stream refused by the decoder", offset);
   if (r.damaged) {
     if (!allow_partial) return fail(Errc::malformed, "JPEG entropy-coded data damaged or truncated", offset);
     image.mark(Oddity::partial);

@@ -24,8 +24,10 @@ Result<> validate(const PixelFormat& format, const Limits& limits) {
     case 8:
     case 16:
     case 32:
-    case 64: break;
-    default: return fail(Errc::unsupported, "Bits Allocated other than 1, 8, 16, 32, 64");
+    case 64:
+      break;
+    default:
+      return fail(Errc::unsupported, "Bits Allocated other than 1, 8, 16, 32, 64");
   }
   if (format.kind == SampleKind::floating && format.bits_allocated != 32 && format.bits_allocated != 64) {
     return fail(Errc::malformed, "float Pixel Data must have 32 or 64 Bits Allocated");

@@ -9,7 +9,10 @@
 
 namespace cairn::codec {
 
-enum class SampleKind : std::uint8_t { integer, floating };  ///< floating: Float / Double Float Pixel Data, 32 / 64 bits
+enum class SampleKind : std::uint8_t {
+  integer,
+  floating
+};  ///< floating: Float / Double Float Pixel Data, 32 / 64 bits
 
 struct PixelFormat {
   std::uint32_t rows = 0;

@@ -1,5 +1,5 @@
-// RLE Lossless (PS3.5 Annex G): a header of 16 little-endian words, then one PackBits segment for each byte of each sample,
-// most significant byte first.
+// RLE Lossless (PS3.5 Annex G): a header of 16 little-endian words, then one PackBits segment for each byte of each
+// sample, most significant byte first.
 #include <algorithm>
 #include <array>
 
@@ -82,7 +82,8 @@ Result<RawImage> decode_rle(const PixelFormat& format, Bytes coded) {
   const std::uint32_t width = bits ? 1 : format.bits_allocated / 8u;
   CAIRN_TRY(const Header header, read_header(coded, std::uint64_t{format.samples_per_pixel} * width));
   const std::uint64_t plane = bits ? (samples + 7) / 8 : samples / format.samples_per_pixel;
-  if (plane > coded.size() * kMaxExpansion) return fail(Errc::truncated, "RLE frame too small for its extent", coded.size());
+  if (plane > coded.size() * kMaxExpansion)
+    return fail(Errc::truncated, "RLE frame too small for its extent", coded.size());
 
   RawImage image;
   image.width_bytes = width;

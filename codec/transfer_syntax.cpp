@@ -148,7 +148,9 @@ constexpr std::array kTable = {
 
 }  // namespace
 
-std::span<const TransferSyntax> transfer_syntaxes() noexcept { return kTable; }
+std::span<const TransferSyntax> transfer_syntaxes() noexcept {
+  return kTable;
+}
 
 const TransferSyntax* find_transfer_syntax(std::string_view uid) noexcept {
   const auto* const found =

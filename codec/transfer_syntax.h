@@ -1,6 +1,6 @@
-// Every transfer syntax of PS3.5 §10 and Annex A and PS3.6 Annex A, retired and private ones of the field included, in one
-// table. Negotiation, storage, decoding and the conformance statement all read this table, so that they cannot disagree.
-// Plain constants: thread-safe, no ownership.
+// Every transfer syntax of PS3.5 §10 and Annex A and PS3.6 Annex A, retired and private ones of the field included, in
+// one table. Negotiation, storage, decoding and the conformance statement all read this table, so that they cannot
+// disagree. Plain constants: thread-safe, no ownership.
 #pragma once
 
 #include <cstdint>

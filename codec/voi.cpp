@@ -31,10 +31,14 @@ bool parse_function(std::string_view s, VOIFunction& out) {
     if (c == '-') return '_';
     return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
   });
-  if (name == "LINEAR") out = VOIFunction::linear;
-  else if (name == "LINEAR_EXACT") out = VOIFunction::linear_exact;
-  else if (name == "SIGMOID") out = VOIFunction::sigmoid;
-  else return false;
+  if (name == "LINEAR")
+    out = VOIFunction::linear;
+  else if (name == "LINEAR_EXACT")
+    out = VOIFunction::linear_exact;
+  else if (name == "SIGMOID")
+    out = VOIFunction::sigmoid;
+  else
+    return false;
   return true;
 }
 
@@ -61,7 +65,9 @@ double on_ramp(const Ramp& r, double x) {
   return x * r.scale + r.shift;
 }
 
-double sigmoid(const Window& w, double x) { return kMax / (1 + std::exp(-4 * (x - w.center) / w.width)); }
+double sigmoid(const Window& w, double x) {
+  return kMax / (1 + std::exp(-4 * (x - w.center) / w.width));
+}
 
 }  // namespace
 
@@ -93,16 +99,16 @@ double voi_value(const Window& window, double value) noexcept {
   return window.function == VOIFunction::sigmoid ? sigmoid(window, value) : on_ramp(ramp_of(window), value);
 }
 
-void apply_voi(const Window& window, std::span<const float> values, std::span<std::uint8_t> into, bool invert) noexcept {
+void apply_voi(const Window& window, std::span<const float> values, std::span<std::uint8_t> into,
+               bool invert) noexcept {
   CAIRN_CHECK(values.size() == into.size());
   const auto store = [invert](double y) {
     const auto v = static_cast<std::uint8_t>(std::clamp(y, 0.0, kMax) + 0.5);
     return static_cast<std::uint8_t>(invert ? 255 - v : v);
   };
   if (window.function == VOIFunction::sigmoid) {
-    std::transform(values.begin(), values.end(), into.begin(), [&](float x) {
-      return store(std::isnan(x) ? 0.0 : sigmoid(window, x));
-    });
+    std::transform(values.begin(), values.end(), into.begin(),
+                   [&](float x) { return store(std::isnan(x) ? 0.0 : sigmoid(window, x)); });
     return;
   }
   const Ramp ramp = ramp_of(window);

@@ -1,9 +1,9 @@
-// Byte 0 chooses the syntax, bytes 1 and 2 the number of frames, byte 3 the size of an Extended Offset Table that follows;
-// the rest is the Pixel Data value.
-#include "codec/frame_index.h"
-
+// Byte 0 chooses the syntax, bytes 1 and 2 the number of frames, byte 3 the size of an Extended Offset Table that
+// follows; the rest is the Pixel Data value.
 #include <algorithm>
 #include <cstdlib>
+
+#include "codec/frame_index.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace cairn;

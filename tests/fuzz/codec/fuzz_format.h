@@ -1,5 +1,6 @@
-// The first bytes of a fuzz input choose the pixel format; the rest is the coded frame. Formats stay small so that a run is
-// fast, but they need not agree with the stream. A second mode takes the extent from the stream, to get past the check.
+// The first bytes of a fuzz input choose the pixel format; the rest is the coded frame. Formats stay small so that a
+// run is fast, but they need not agree with the stream. A second mode takes the extent from the stream, to get past the
+// check.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +28,8 @@ inline bool read_input(const std::uint8_t* data, std::size_t size, Input& input)
   input.format.bits_allocated = kAllocated[data[5] % 4];
   input.format.bits_stored = static_cast<std::uint16_t>(data[6] % input.format.bits_allocated + 1);
   input.format.is_signed = (data[7] & 1) != 0;
-  input.format.photometric = input.format.samples_per_pixel == 3 ? ((data[7] & 2) != 0 ? "YBR_FULL_422" : "RGB") : "MONOCHROME2";
+  input.format.photometric =
+      input.format.samples_per_pixel == 3 ? ((data[7] & 2) != 0 ? "YBR_FULL_422" : "RGB") : "MONOCHROME2";
   input.coded = Bytes(p + kFormatBytes, size - kFormatBytes);
   return true;
 }

@@ -4,5 +4,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   return cairn::codec::fuzz::decode_and_check(cairn::codec::uids::kHTJ2K, data, size);
 }
 
-// A failed assertion of OpenJPEG ends the frame by longjmp (codec/assertion_trap.h) and leaks its job record.
-extern "C" const char* __lsan_default_suppressions() { return "leak:libopenjp2.so"; }
+// A failed assertion of OpenJPH or OpenJPEG ends the frame by longjmp (codec/assertion_trap.h) and leaks what it held.
+extern "C" const char* __lsan_default_suppressions() {
+  return "leak:libopenjp2.so\nleak:libopenjph.so";
+}

@@ -5,4 +5,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 }
 
 // A failed assertion of OpenJPEG ends the frame by longjmp (codec/assertion_trap.h) and leaks its job record.
-extern "C" const char* __lsan_default_suppressions() { return "leak:libopenjp2.so"; }
+extern "C" const char* __lsan_default_suppressions() {
+  return "leak:libopenjp2.so";
+}

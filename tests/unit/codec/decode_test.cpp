@@ -1,11 +1,11 @@
 #include "codec/decode.h"
 
-#include <gtest/gtest.h>
-#include <libdeflate.h>
-
 #include <algorithm>
 #include <array>
 #include <random>
+
+#include <gtest/gtest.h>
+#include <libdeflate.h>
 
 #include "codec/image.h"
 #include "encoders.h"
@@ -24,9 +24,12 @@ Blob blob(std::initializer_list<unsigned> values) {
   return b;
 }
 
-const TransferSyntax& syntax(std::string_view uid) { return *find_transfer_syntax(uid); }
+const TransferSyntax& syntax(std::string_view uid) {
+  return *find_transfer_syntax(uid);
+}
 
-PixelFormat grey(std::uint32_t rows, std::uint32_t columns, unsigned allocated, unsigned stored, bool is_signed = false) {
+PixelFormat grey(std::uint32_t rows, std::uint32_t columns, unsigned allocated, unsigned stored,
+                 bool is_signed = false) {
   PixelFormat f;
   f.rows = rows;
   f.columns = columns;
@@ -106,7 +109,8 @@ TEST(Native, subsampled_chrominance_is_repeated_and_odd_columns_work) {
 }
 
 TEST(Native, a_short_frame_fails_and_one_byte_of_padding_does_not) {
-  EXPECT_EQ(decode_frame(syntax(uids::kExplicitVRLittleEndian), grey(1, 3, 8, 8), blob({1, 2})).error(), Errc::truncated);
+  EXPECT_EQ(decode_frame(syntax(uids::kExplicitVRLittleEndian), grey(1, 3, 8, 8), blob({1, 2})).error(),
+            Errc::truncated);
   const auto padded = decode_frame(syntax(uids::kExplicitVRLittleEndian), grey(1, 3, 8, 8), blob({1, 2, 3, 0}));
   ASSERT_DECODED(padded);
   EXPECT_EQ(padded.value().oddities, 0u);
@@ -153,7 +157,9 @@ TEST(RLE, a_run_past_the_plane_stops_at_the_plane) {
 }
 
 TEST(RLE, short_planes_and_wrong_headers_are_errors_not_zeros) {
-  const auto decode = [](const Blob& coded) { return decode_frame(syntax(uids::kRLELossless), grey(2, 2, 8, 8), coded); };
+  const auto decode = [](const Blob& coded) {
+    return decode_frame(syntax(uids::kRLELossless), grey(2, 2, 8, 8), coded);
+  };
   EXPECT_EQ(decode(rle_frame({blob({1, 5, 6})})).error(), Errc::truncated);
   EXPECT_EQ(decode(rle_frame({blob({3, 5, 6})})).error(), Errc::truncated);
   EXPECT_EQ(decode(rle_frame({blob({0xFD})})).error(), Errc::truncated);
@@ -226,7 +232,8 @@ TEST(JPEGBaseline, truncation_is_an_error_unless_a_part_is_asked_for) {
   EXPECT_TRUE(whole.value().has(Oddity::end_marker_missing));
   coded.resize(coded.size() / 2);
   EXPECT_EQ(decode_frame(syntax(uids::kJPEGBaseline), grey(64, 64, 8, 8), coded).error(), Errc::malformed);
-  const auto part = decode_frame(syntax(uids::kJPEGBaseline), grey(64, 64, 8, 8), coded, {.limits = {}, .allow_partial = true});
+  const auto part =
+      decode_frame(syntax(uids::kJPEGBaseline), grey(64, 64, 8, 8), coded, {.limits = {}, .allow_partial = true});
   ASSERT_DECODED(part);
   EXPECT_TRUE(part.value().has(Oddity::partial));
 }
@@ -259,7 +266,8 @@ TEST(JPEGLS, every_precision_mono_and_colour) {
       f.samples_per_pixel = static_cast<std::uint16_t>(components);
       if (components == 3) f.photometric = "RGB";
       const Samples s = noise(static_cast<std::size_t>(99 * components), 0, (1 << precision) - 1);
-      const auto frame = decode_frame(syntax(uids::kJPEGLSLossless), f, test::encode_jpeg_ls(s, 9, 11, components, precision));
+      const auto frame =
+          decode_frame(syntax(uids::kJPEGLSLossless), f, test::encode_jpeg_ls(s, 9, 11, components, precision));
       ASSERT_DECODED(frame);
       EXPECT_EQ(frame.value().samples, little_endian(s, precision > 8 ? 2 : 1));
       EXPECT_FALSE(frame.value().lossy);
@@ -269,13 +277,16 @@ TEST(JPEGLS, every_precision_mono_and_colour) {
 
 TEST(JPEGLS, near_lossless_is_told_from_the_stream_not_the_syntax) {
   const Samples s = noise(64, 0, 255);
-  const auto exact = decode_frame(syntax(uids::kJPEGLSNearLossless), grey(8, 8, 8, 8), test::encode_jpeg_ls(s, 8, 8, 1, 8, 0));
+  const auto exact =
+      decode_frame(syntax(uids::kJPEGLSNearLossless), grey(8, 8, 8, 8), test::encode_jpeg_ls(s, 8, 8, 1, 8, 0));
   ASSERT_DECODED(exact);
   EXPECT_FALSE(exact.value().lossy);
-  const auto near = decode_frame(syntax(uids::kJPEGLSNearLossless), grey(8, 8, 8, 8), test::encode_jpeg_ls(s, 8, 8, 1, 8, 3));
+  const auto near =
+      decode_frame(syntax(uids::kJPEGLSNearLossless), grey(8, 8, 8, 8), test::encode_jpeg_ls(s, 8, 8, 1, 8, 3));
   ASSERT_DECODED(near);
   EXPECT_TRUE(near.value().lossy);
-  for (std::size_t i = 0; i < s.size(); ++i) EXPECT_LE(std::abs(std::to_integer<int>(near.value().samples[i]) - s[i]), 3);
+  for (std::size_t i = 0; i < s.size(); ++i)
+    EXPECT_LE(std::abs(std::to_integer<int>(near.value().samples[i]) - s[i]), 3);
 }
 
 TEST(JPEGLS, stray_zero_before_the_end_marker_is_taken_out) {
@@ -327,8 +338,9 @@ TEST(JPEG2000, precision_and_sign_mono) {
       const std::int32_t high = low + (1 << precision) - 1;
       const Samples s = noise(30 * 20, low, high);
       const J2KOptions o{.rows = 30, .columns = 20, .precision = precision, .is_signed = is_signed};
-      const auto frame = decode_frame(syntax(uids::kJPEG2000Lossless), grey(30, 20, precision > 8 ? 16 : 8, precision, is_signed),
-                                      test::encode_j2k(o, s));
+      const auto frame =
+          decode_frame(syntax(uids::kJPEG2000Lossless), grey(30, 20, precision > 8 ? 16 : 8, precision, is_signed),
+                       test::encode_j2k(o, s));
       ASSERT_DECODED(frame);
       EXPECT_EQ(frame.value().samples, little_endian(s, precision > 8 ? 2 : 1));
       EXPECT_FALSE(frame.value().lossy);
@@ -347,8 +359,8 @@ TEST(JPEG2000, the_data_set_decides_the_sign) {
   EXPECT_TRUE(frame.value().has(Oddity::sign_differs));
   // And the other way round.
   const J2KOptions back{.rows = 1, .columns = 4, .precision = 12, .is_signed = true, .levels = 0};
-  const auto other = decode_frame(syntax(uids::kJPEG2000Lossless), grey(1, 4, 16, 12),
-                                  test::encode_j2k(back, {-1, -2048, 2047, 0}));
+  const auto other =
+      decode_frame(syntax(uids::kJPEG2000Lossless), grey(1, 4, 16, 12), test::encode_j2k(back, {-1, -2048, 2047, 0}));
   ASSERT_DECODED(other);
   EXPECT_EQ(other.value().samples, little_endian({0xFFF, 0x800, 0x7FF, 0}, 2));
 }
@@ -387,7 +399,8 @@ TEST(JPEG2000, transform_flag_and_tag_together_say_the_colour) {
     ASSERT_DECODED(frame);
     EXPECT_EQ(frame.value().photometric, c.expected);
     EXPECT_EQ(frame.value().has(Oddity::photometric_differs), c.odd);
-    EXPECT_EQ(frame.value().samples, little_endian(s, 1)) << "the transform is undone, planar configuration plays no part";
+    EXPECT_EQ(frame.value().samples, little_endian(s, 1))
+        << "the transform is undone, planar configuration plays no part";
   }
 }
 
@@ -414,7 +427,8 @@ TEST(JPEG2000, absent_end_marker_is_told_and_truncation_is_an_error) {
   EXPECT_EQ(whole.value().samples, little_endian(s, 2));
   coded.resize(coded.size() / 2);
   EXPECT_EQ(decode_frame(syntax(uids::kJPEG2000Lossless), grey(64, 64, 16, 12), coded).error(), Errc::truncated);
-  const auto part = decode_frame(syntax(uids::kJPEG2000Lossless), grey(64, 64, 16, 12), coded, {.limits = {}, .allow_partial = true});
+  const auto part =
+      decode_frame(syntax(uids::kJPEG2000Lossless), grey(64, 64, 16, 12), coded, {.limits = {}, .allow_partial = true});
   ASSERT_DECODED(part);
   EXPECT_TRUE(part.value().has(Oddity::partial));
 }
@@ -438,11 +452,13 @@ TEST(HTJ2K, every_small_extent_and_level_gives_back_the_samples) {
     for (std::uint32_t columns = 1; columns <= 40; columns += columns < 10 ? 1 : 9) {
       for (unsigned levels = 0; levels <= 6; ++levels) {
         const unsigned precision = 1 + (rows * 7 + columns * 3 + levels) % 16;
-        SCOPED_TRACE(testing::Message() << rows << "x" << columns << " levels " << levels << " precision " << precision);
+        SCOPED_TRACE(testing::Message() << rows << "x" << columns << " levels " << levels << " precision "
+                                        << precision);
         const Samples s = noise(std::size_t{rows} * columns, 0, (1 << precision) - 1, rows * 100 + columns);
         const J2KOptions o{.rows = rows, .columns = columns, .precision = precision, .levels = levels};
-        const auto frame = decode_frame(syntax(uids::kHTJ2KLossless), grey(rows, columns, precision > 8 ? 16 : 8, precision),
-                                        test::encode_htj2k(o, s));
+        const auto frame =
+            decode_frame(syntax(uids::kHTJ2KLossless), grey(rows, columns, precision > 8 ? 16 : 8, precision),
+                         test::encode_htj2k(o, s));
         ASSERT_DECODED(frame);
         ASSERT_EQ(frame.value().samples, little_endian(s, precision > 8 ? 2 : 1));
         ++checked;
@@ -464,7 +480,8 @@ TEST(HTJ2K, one_bad_frame_fails_alone_and_is_never_silently_short) {
 TEST(HTJ2K, colour_transform_is_undone_and_told) {
   const Samples s = noise(32 * 32 * 3, 0, 255);
   const J2KOptions o{.rows = 32, .columns = 32, .components = 3, .transform = true};
-  const auto frame = decode_frame(syntax(uids::kHTJ2KLosslessRPCL), colour(32, 32, "YBR_RCT"), test::encode_htj2k(o, s));
+  const auto frame =
+      decode_frame(syntax(uids::kHTJ2KLosslessRPCL), colour(32, 32, "YBR_RCT"), test::encode_htj2k(o, s));
   ASSERT_DECODED(frame);
   EXPECT_EQ(frame.value().photometric, "RGB");
   EXPECT_EQ(frame.value().samples, little_endian(s, 1));

@@ -7,16 +7,16 @@
 #else
 #include <openjpeg-2.5/openjpeg.h>
 #endif
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
 #include <openjph/ojph_arch.h>
 #include <openjph/ojph_base.h>
 #include <openjph/ojph_codestream.h>
 #include <openjph/ojph_file.h>
 #include <openjph/ojph_mem.h>
 #include <openjph/ojph_params.h>
-
-#include <cstdint>
-#include <cstring>
-#include <vector>
 
 #include "engine/core/bytes.h"
 
@@ -60,7 +60,8 @@ inline std::vector<std::byte> encode_j2k(const J2KOptions& o, const Samples& sam
     comps[k].prec = o.precision;
     comps[k].sgnd = o.is_signed ? 1u : 0u;
   }
-  opj_image_t* image = opj_image_create(o.components, comps.data(), o.components == 3 ? OPJ_CLRSPC_SRGB : OPJ_CLRSPC_GRAY);
+  opj_image_t* image =
+      opj_image_create(o.components, comps.data(), o.components == 3 ? OPJ_CLRSPC_SRGB : OPJ_CLRSPC_GRAY);
   image->x1 = o.columns;
   image->y1 = o.rows;
   for (std::size_t k = 0; k < o.components; ++k) {
@@ -102,7 +103,8 @@ inline std::vector<std::byte> encode_j2k(const J2KOptions& o, const Samples& sam
     if (s.bytes.size() < s.at) s.bytes.resize(s.at);
     return n;
   });
-  const bool good = opj_start_compress(codec, image, stream) && opj_encode(codec, stream) && opj_end_compress(codec, stream);
+  const bool good =
+      opj_start_compress(codec, image, stream) && opj_encode(codec, stream) && opj_end_compress(codec, stream);
   opj_stream_destroy(stream);
   opj_destroy_codec(codec);
   opj_image_destroy(image);

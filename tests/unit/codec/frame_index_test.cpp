@@ -1,8 +1,8 @@
 #include "codec/frame_index.h"
 
-#include <gtest/gtest.h>
-
 #include <random>
+
+#include <gtest/gtest.h>
 
 namespace cairn::codec {
 namespace {
@@ -46,7 +46,9 @@ struct Encapsulated {
   }
 };
 
-const TransferSyntax& syntax(std::string_view uid) { return *find_transfer_syntax(uid); }
+const TransferSyntax& syntax(std::string_view uid) {
+  return *find_transfer_syntax(uid);
+}
 
 PixelFormat frames(std::uint64_t count) {
   PixelFormat f;
@@ -113,7 +115,8 @@ TEST(FrameIndex, empty_table_and_as_many_fragments_as_frames_is_one_to_one) {
 }
 
 TEST(FrameIndex, wrong_table_loses_to_the_fragments) {
-  for (const std::vector<std::uint32_t>& table : {std::vector<std::uint32_t>{0, 9}, {4, 22}, {0, 0}, {0, 0xFFFFFFF0}, {0}}) {
+  for (const std::vector<std::uint32_t>& table :
+       {std::vector<std::uint32_t>{0, 9}, {4, 22}, {0, 0}, {0, 0xFFFFFFF0}, {0}}) {
     const Encapsulated e{table, {jpeg(1), jpeg(2)}};
     auto indexed = build(e.bytes(), syntax(uids::kJPEGBaseline), frames(2));
     ASSERT_TRUE(indexed.index.has_value());
@@ -133,7 +136,8 @@ TEST(FrameIndex, last_table_entry_that_points_at_the_end_is_dropped) {
 }
 
 TEST(FrameIndex, without_a_table_frames_are_split_at_their_markers) {
-  // The second fragment begins with SOI by chance, but the first did not end: no frame begins there when counts disagree.
+  // The second fragment begins with SOI by chance, but the first did not end: no frame begins there when counts
+  // disagree.
   const Encapsulated e{{}, {jpeg(1, false), jpeg(2, true, false), jpeg(3), jpeg(4, false), jpeg(5, true, false)}};
   auto indexed = build(e.bytes(), syntax(uids::kJPEGLossless), frames(3));
   ASSERT_TRUE(indexed.index.has_value());
@@ -272,7 +276,8 @@ class Pattern final : public ByteSource {
   explicit Pattern(std::uint64_t size) : size_(size) {}
   std::uint64_t size() const override { return size_; }
   Result<std::size_t> read(std::uint64_t offset, MutableBytes into) override {
-    const std::size_t n = static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), size_ - std::min(offset, size_)));
+    const std::size_t n =
+        static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), size_ - std::min(offset, size_)));
     for (std::size_t i = 0; i < n; ++i) into[i] = static_cast<std::byte>((offset + i) >> 24);
     return n;
   }
@@ -286,7 +291,8 @@ TEST(FrameIndex, objects_past_four_gigabytes_are_addressed_in_64_bits) {
   f.rows = f.columns = 512;
   f.bits_allocated = f.bits_stored = 16;
   Pattern source(std::uint64_t{40000} * 524288);
-  const auto index = FrameIndex::build(source, {.offset = 0, .length = source.size()}, syntax(uids::kExplicitVRLittleEndian), f);
+  const auto index =
+      FrameIndex::build(source, {.offset = 0, .length = source.size()}, syntax(uids::kExplicitVRLittleEndian), f);
   ASSERT_TRUE(index.has_value());
   EXPECT_EQ(index.value().frame_count(), 40000u);
   const auto last = index.value().read(source, 39999);

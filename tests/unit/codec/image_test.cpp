@@ -1,9 +1,9 @@
 #include "codec/image.h"
 
+#include <random>
+
 #include <gtest/gtest.h>
 #include <png.h>
-
-#include <random>
 
 #include "codec/decode.h"
 
@@ -64,7 +64,8 @@ TEST(PNG, wrong_sizes_are_refused) {
 TEST(JPEG, a_smooth_plane_survives_and_chroma_may_be_halved) {
   std::vector<std::uint8_t> samples;
   for (unsigned r = 0; r < 32; ++r) {
-    for (unsigned c = 0; c < 32; ++c) samples.insert(samples.end(), {static_cast<std::uint8_t>(r * 4), static_cast<std::uint8_t>(c * 4), 90});
+    for (unsigned c = 0; c < 32; ++c)
+      samples.insert(samples.end(), {static_cast<std::uint8_t>(r * 4), static_cast<std::uint8_t>(c * 4), 90});
   }
   std::vector<std::size_t> sizes;
   for (const Chroma chroma : {Chroma::full_444, Chroma::half_420}) {

@@ -1,6 +1,6 @@
-#include <gtest/gtest.h>
-
 #include <random>
+
+#include <gtest/gtest.h>
 
 #include "codec/decode.h"
 #include "jpeg_writer.h"
@@ -39,8 +39,8 @@ void expect_samples(const Frame& frame, const std::vector<std::uint16_t>& sample
   const unsigned width = frame.bits_allocated / 8u;
   ASSERT_EQ(frame.samples.size(), samples.size() * width);
   for (std::size_t i = 0; i < samples.size(); ++i) {
-    const unsigned v = width == 1 ? std::to_integer<unsigned>(frame.samples[i])
-                                  : load_le<std::uint16_t>(frame.samples.data() + i * 2);
+    const unsigned v =
+        width == 1 ? std::to_integer<unsigned>(frame.samples[i]) : load_le<std::uint16_t>(frame.samples.data() + i * 2);
     ASSERT_EQ(v, samples[i]) << "sample " << i;
   }
 }

@@ -1,5 +1,5 @@
-// Makes JPEG lossless streams for tests: any precision and predictor, restarts, point transform, several components, one
-// scan each or interleaved. A straight reading of ISO/IEC 10918-1 Annex H, independent of the decoder under test.
+// Makes JPEG lossless streams for tests: any precision and predictor, restarts, point transform, several components,
+// one scan each or interleaved. A straight reading of ISO/IEC 10918-1 Annex H, independent of the decoder under test.
 #pragma once
 
 #include <cstdint>
@@ -64,8 +64,8 @@ class JPEGLosslessWriter {
     put(v & 255);
   }
 
-  // Two categories of 2 bits, then one a length, and category 16 beside 15. The Cornell table begins at 1 bit and holds a
-  // code more than 16 bits have room for.
+  // Two categories of 2 bits, then one a length, and category 16 beside 15. The Cornell table begins at 1 bit and holds
+  // a code more than 16 bits have room for.
   void tables() {
     unsigned counts[17] = {};
     counts[1] = o_.cornell_table ? 1 : 0;
@@ -147,13 +147,27 @@ class JPEGLosslessWriter {
       const int b = static_cast<int>(at(row - 1, column, c));
       const int d = static_cast<int>(at(row - 1, column - 1, c));
       switch (o_.predictor) {
-        case 1: prediction = a; break;
-        case 2: prediction = b; break;
-        case 3: prediction = d; break;
-        case 4: prediction = a + b - d; break;
-        case 5: prediction = a + ((b - d) >> 1); break;
-        case 6: prediction = b + ((a - d) >> 1); break;
-        default: prediction = (a + b) / 2; break;
+        case 1:
+          prediction = a;
+          break;
+        case 2:
+          prediction = b;
+          break;
+        case 3:
+          prediction = d;
+          break;
+        case 4:
+          prediction = a + b - d;
+          break;
+        case 5:
+          prediction = a + ((b - d) >> 1);
+          break;
+        case 6:
+          prediction = b + ((a - d) >> 1);
+          break;
+        default:
+          prediction = (a + b) / 2;
+          break;
       }
     }
     int difference = static_cast<int>(at(row, column, c)) - prediction;

@@ -1,10 +1,10 @@
 // Every file of the syntaxes folder against samples that independent decoders gave: bit for bit where the syntax is
 // lossless, within the stated difference of the twin where it is not.
-#include <gtest/gtest.h>
-#include <openssl/evp.h>
-
 #include <cmath>
 #include <set>
+
+#include <gtest/gtest.h>
+#include <openssl/evp.h>
 
 #include "codec/decode.h"
 #include "test_dataset.h"
@@ -80,12 +80,15 @@ std::vector<std::byte> rgb_of_ybr(const std::vector<std::byte>& ybr) {
     const double b = std::to_integer<int>(ybr[i + 1]) - 128;
     const double r = std::to_integer<int>(ybr[i + 2]) - 128;
     const double rgb[3] = {y + 1.402 * r, y - 0.344136 * b - 0.714136 * r, y + 1.772 * b};
-    for (std::size_t k = 0; k < 3; ++k) out[i + k] = static_cast<std::byte>(std::lround(std::clamp(rgb[k], 0.0, 255.0)));
+    for (std::size_t k = 0; k < 3; ++k)
+      out[i + k] = static_cast<std::byte>(std::lround(std::clamp(rgb[k], 0.0, 255.0)));
   }
   return out;
 }
 
-fs::path syntaxes_dir() { return test::data_dir() / "syntaxes"; }
+fs::path syntaxes_dir() {
+  return test::data_dir() / "syntaxes";
+}
 
 #define NEEDS_DATA() \
   if (!fs::exists(syntaxes_dir())) GTEST_SKIP() << "no test data in " << test::data_dir() << " (DICOM_TEST_DATA_DIR)"
@@ -119,7 +122,8 @@ TEST(RealFiles, decode_to_the_samples_that_independent_decoders_gave) {
         auto masked = decoded.value().samples;
         for (std::size_t i = 0; i < masked.size(); i += 2) {
           const unsigned mask = (1u << frame.bits_stored) - 1;
-          store_le<std::uint16_t>(masked.data() + i, static_cast<std::uint16_t>(load_le<std::uint16_t>(masked.data() + i) & mask));
+          store_le<std::uint16_t>(masked.data() + i,
+                                  static_cast<std::uint16_t>(load_le<std::uint16_t>(masked.data() + i) & mask));
         }
         if (sha256(masked) == expected) {
           ++exact;

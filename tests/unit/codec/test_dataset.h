@@ -1,8 +1,6 @@
-// A small reader of DICOM files for the tests of codec, which may not depend on engine/dicom: finds the attributes of the
-// Image Pixel Module and the Pixel Data value at the top level. It trusts its input; tests only.
+// A small reader of DICOM files for the tests of codec, which may not depend on engine/dicom: finds the attributes of
+// the Image Pixel Module and the Pixel Data value at the top level. It trusts its input; tests only.
 #pragma once
-
-#include <zlib.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -11,6 +9,8 @@
 #include <map>
 #include <string>
 #include <vector>
+
+#include <zlib.h>
 
 #include "codec/frame_index.h"
 #include "codec/pixel_format.h"
@@ -148,25 +148,50 @@ inline Dataset read_dataset(const std::filesystem::path& path) {
   };
   while (r.next(e)) {
     switch (e.tag) {
-      case 0x00280002: d.format.samples_per_pixel = static_cast<std::uint16_t>(r.u16(e.value)); break;
-      case 0x00280004: d.format.photometric = r.text(e); break;
-      case 0x00280006: d.format.planar_configuration = static_cast<std::uint16_t>(r.u16(e.value)); break;
-      case 0x00280008: d.format.number_of_frames = std::strtoull(r.text(e).c_str(), nullptr, 10); break;
-      case 0x00280010: d.format.rows = r.u16(e.value); break;
-      case 0x00280011: d.format.columns = r.u16(e.value); break;
-      case 0x00280100: d.format.bits_allocated = static_cast<std::uint16_t>(r.u16(e.value)); break;
-      case 0x00280101: d.format.bits_stored = static_cast<std::uint16_t>(r.u16(e.value)); break;
-      case 0x00280102: d.format.high_bit = static_cast<std::uint16_t>(r.u16(e.value)); break;
-      case 0x00280103: d.format.is_signed = r.u16(e.value) == 1; break;
-      case 0x7FE00001: d.extended_offsets = value(e); break;
-      case 0x7FE00002: d.extended_lengths = value(e); break;
+      case 0x00280002:
+        d.format.samples_per_pixel = static_cast<std::uint16_t>(r.u16(e.value));
+        break;
+      case 0x00280004:
+        d.format.photometric = r.text(e);
+        break;
+      case 0x00280006:
+        d.format.planar_configuration = static_cast<std::uint16_t>(r.u16(e.value));
+        break;
+      case 0x00280008:
+        d.format.number_of_frames = std::strtoull(r.text(e).c_str(), nullptr, 10);
+        break;
+      case 0x00280010:
+        d.format.rows = r.u16(e.value);
+        break;
+      case 0x00280011:
+        d.format.columns = r.u16(e.value);
+        break;
+      case 0x00280100:
+        d.format.bits_allocated = static_cast<std::uint16_t>(r.u16(e.value));
+        break;
+      case 0x00280101:
+        d.format.bits_stored = static_cast<std::uint16_t>(r.u16(e.value));
+        break;
+      case 0x00280102:
+        d.format.high_bit = static_cast<std::uint16_t>(r.u16(e.value));
+        break;
+      case 0x00280103:
+        d.format.is_signed = r.u16(e.value) == 1;
+        break;
+      case 0x7FE00001:
+        d.extended_offsets = value(e);
+        break;
+      case 0x7FE00002:
+        d.extended_lengths = value(e);
+        break;
       case 0x7FE00010:
         d.pixels.offset = e.value;
         d.pixels.length = e.length;
         d.format.ow = e.vr != "OB";
         d.has_pixels = true;
         break;
-      default: break;
+      default:
+        break;
     }
     if (d.has_pixels) break;
     r.skip(e);

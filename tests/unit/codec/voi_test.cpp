@@ -1,10 +1,10 @@
 #include "codec/voi.h"
 
-#include <gtest/gtest.h>
-
 #include <array>
 #include <cmath>
 #include <limits>
+
+#include <gtest/gtest.h>
 
 namespace cairn::codec {
 namespace {
@@ -60,8 +60,8 @@ TEST(VOI, text_is_parsed_strictly) {
   EXPECT_EQ(w.value().function, VOIFunction::linear_exact);
   EXPECT_EQ(parse_window("-600.5,1500,SIGMOID").value().function, VOIFunction::sigmoid);
   EXPECT_EQ(parse_window("1,2").value().function, VOIFunction::linear);
-  for (const char* wrong : {"", "1", "1,", ",1", "1,0,LINEAR", "1,0.5,LINEAR", "1,0,SIGMOID", "1,-3,LINEAR_EXACT", "nan,1", "1,inf",
-                            "1,2,CUBIC", "1,2,LINEAR,", "1x,2", "1e999,2"}) {
+  for (const char* wrong : {"", "1", "1,", ",1", "1,0,LINEAR", "1,0.5,LINEAR", "1,0,SIGMOID", "1,-3,LINEAR_EXACT",
+                            "nan,1", "1,inf", "1,2,CUBIC", "1,2,LINEAR,", "1x,2", "1e999,2"}) {
     EXPECT_TRUE(parse_window(wrong).has_error()) << wrong;
   }
 }
