@@ -37,12 +37,17 @@ int main() {
   for (const auto& c : cairn::dicom::sop_classes()) {
     if (c.kind != SOPClassKind::storage) std::printf("| %s | %s |\n", text(c.name).c_str(), text(c.uid).c_str());
   }
-  std::printf("| Storage: %zu classes, %zu of them retired, listed in `engine/dicom/sop_classes.cpp` | 1.2.840.10008.5.1.4.1.1.… |\n",
-              storage, retired);
-  std::puts("\n**Transfer syntaxes**\n\n| UID | name | coding is | stored as received | frames decoded |\n|---|---|---|---|---|");
+  std::printf(
+      "| Storage: %zu classes, %zu of them retired, listed in `engine/dicom/sop_classes.cpp` | "
+      "1.2.840.10008.5.1.4.1.1.… |\n",
+      storage, retired);
+  std::puts(
+      "\n**Transfer syntaxes**\n\n| UID | name | coding is | stored as received | frames decoded "
+      "|\n|---|---|---|---|---|");
   for (const auto& t : cairn::codec::transfer_syntaxes()) {
-    std::printf("| %s | %s%s | %s | %s | %s |\n", text(t.uid).c_str(), text(t.name).c_str(), t.retired ? " (retired)" : "",
-                fidelity_of(t.fidelity), t.storable ? "yes" : "no", t.decodable ? "yes" : "no");
+    std::printf("| %s | %s%s | %s | %s | %s |\n", text(t.uid).c_str(), text(t.name).c_str(),
+                t.retired ? " (retired)" : "", fidelity_of(t.fidelity), t.storable ? "yes" : "no",
+                t.decodable ? "yes" : "no");
   }
   return 0;
 }
