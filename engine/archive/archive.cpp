@@ -1,6 +1,7 @@
 // Opening and closing, and the way from each question to the part that answers it.
 #include "engine/archive/archive.h"
 
+#include <algorithm>
 #include <atomic>
 #include <mutex>
 #include <shared_mutex>
@@ -68,6 +69,7 @@ class LocalArchive final : public Archive {
  private:
   Result<> open_index();
   Result<store::ReplaySummary> replay();
+  Result<bool> index_belongs_to_log();
   /// Held while the index is read, so that close() waits for it. Errors: closed.
   Result<std::shared_lock<std::shared_mutex>> reading();
   /// Series of a study in display order, or the one asked for.
@@ -118,6 +120,24 @@ Result<> LocalArchive::open_index() {
   return outcome::success();
 }
 
+// Whether the log has, where the index says, what the index says: for a few instances, since damage to one of them
+// proves nothing. What lies on a storage volume that is absent is not asked for.
+Result<bool> LocalArchive::index_belongs_to_log() {
+  constexpr std::size_t kWitnesses = 8;
+  CAIRN_TRY(const auto rows, index_->view().sample_instances(kWitnesses));
+  bool asked = false;
+  for (const store::InstanceRow& row : rows) {
+    const auto& volumes = options_.log.volumes;
+    const auto holds = [&](const store::VolumeOptions& v) { return v.id == row.commit.volume; };
+    if (std::none_of(volumes.begin(), volumes.end(), holds)) continue;
+    asked = true;
+    const auto record = log_->read_commit(row.commit);
+    if (!record) continue;
+    if (record.value().sequence == row.sequence && record.value().sop_instance_uid == row.sop_instance_uid) return true;
+  }
+  return !asked;
+}
+
 // The tail, or all of it. An index that does not belong to this log, or knows more than the log does, is made anew.
 Result<store::ReplaySummary> LocalArchive::replay() {
   const auto from_nothing = [this]() -> Result<store::ReplaySummary> {
@@ -131,12 +151,18 @@ Result<store::ReplaySummary> LocalArchive::replay() {
   };
   const std::string positions = index_->positions();
   if (positions.empty()) return from_nothing();
-  const char* reason = "it is ahead of the log";
-  if (index_->applied() <= log_->last_committed()) {
+  const char* reason = "it does not belong to this log";
+  const Result<bool> belongs = index_belongs_to_log();
+  if (!belongs) {
+    if (!(belongs.error() == Errc::corrupt)) return belongs.error();
+    reason = "it is damaged";
+  } else if (belongs.value()) {
     auto summary = log_->replay(positions, *index_);
     if (summary) return summary;
-    if (!(summary.error() == Errc::mismatch || summary.error() == Errc::malformed)) return summary;
-    reason = "it does not belong to this log";
+    // Damage to the log is told as faults: what is corrupt here is the index.
+    const Error& error = summary.error();
+    if (!(error == Errc::mismatch || error == Errc::malformed || error == Errc::corrupt)) return summary;
+    reason = error == Errc::corrupt ? "it is damaged" : "it is ahead of the log";
   }
   CAIRN_TRYV(index_->reset(reason));
   return from_nothing();

@@ -187,6 +187,24 @@ Result<> IndexView::each_instance(Uid study_uid, Uid series_uid,
   return uids.empty() ? outcome::success() : look_up();
 }
 
+Result<std::vector<InstanceRow>> IndexView::sample_instances(std::size_t count) const {
+  std::vector<InstanceRow> out;
+  rocksdb::ReadOptions options;
+  options.snapshot = reader_->snapshot.snapshot();
+  const std::unique_ptr<rocksdb::Iterator> it(
+      reader_->db.rocks().NewIterator(options, reader_->db.handle(Family::instance)));
+  for (const bool forward : {true, false}) {
+    forward ? it->SeekToFirst() : it->SeekToLast();
+    for (std::size_t i = 0; i < count / 2 && it->Valid(); ++i, forward ? it->Next() : it->Prev()) {
+      auto row = InstanceRow::decode(text_of(it->key()), text_of(it->value()));
+      if (!row) return reader_->damaged(row.error());
+      out.push_back(std::move(row).value());
+    }
+  }
+  if (!it->status().ok()) return reader_->damaged(translate(it->status(), "reading the index"));
+  return out;
+}
+
 Result<> IndexView::each_older(Uid sop_uid, const std::function<bool(Older&&)>& visit) const {
   return reader_->scan(Family::history, keys::history_prefix(sop_uid),
                        [&](std::string_view, std::string_view value) -> Result<bool> {

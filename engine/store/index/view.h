@@ -27,6 +27,9 @@ class IndexView {
   /// The stored header of a current instance, serialized.
   Result<std::string> header(const InstanceRow& row) const;
 
+  /// Up to `count` current instances from both ends of the UIDs.
+  Result<std::vector<InstanceRow>> sample_instances(std::size_t count) const;
+
   using Uid = std::string_view;
   Result<> each_study(const std::function<bool(Uid study_uid, StudyRow&&)>& visit) const;
   Result<> each_patient(const std::function<bool(std::string_view patient_id, PatientRow&&)>& visit) const;
