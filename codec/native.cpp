@@ -76,6 +76,7 @@ Result<Frame> decode_native(const TransferSyntax& syntax, const PixelFormat& for
   coded = coded.first(needed);
 
   if (format.bits_allocated == 1) {
+    if (subsampled) return fail(Errc::unsupported, "1-bit samples of 4:2:2");
     if (format.samples_per_pixel > 1 && format.planar_configuration == 1) {
       return fail(Errc::unsupported, "1-bit samples by plane");
     }

@@ -108,6 +108,12 @@ TEST(Native, subsampled_chrominance_is_repeated_and_odd_columns_work) {
   EXPECT_EQ(frame.value().photometric, "YBR_FULL");
 }
 
+TEST(Native, one_bit_samples_cannot_be_subsampled) {
+  PixelFormat f = colour(4, 4, "YBR_FULL_422");
+  f.bits_allocated = f.bits_stored = 1;
+  EXPECT_EQ(decode_frame(syntax(uids::kExplicitVRLittleEndian), f, Blob(4)).error(), Errc::unsupported);
+}
+
 TEST(Native, a_short_frame_fails_and_one_byte_of_padding_does_not) {
   EXPECT_EQ(decode_frame(syntax(uids::kExplicitVRLittleEndian), grey(1, 3, 8, 8), blob({1, 2})).error(),
             Errc::truncated);
