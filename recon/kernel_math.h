@@ -211,23 +211,36 @@ CAIRN_HOST_DEVICE inline bool cell_in_slice(const VolumeGeometry& g, double colu
   return true;
 }
 
+/// The two slices that enclose a depth (the same one twice on a slice and in the outer half steps).
+struct DepthBetween {
+  std::uint32_t lo, hi;
+  float fraction;
+  bool inside;
+};
+
+CAIRN_HOST_DEVICE inline DepthBetween depth_between(const VolumeGeometry& g, double depth_mm, std::uint32_t& hint) {
+  const double border = kBorder - 0.5;
+  const std::uint32_t last = g.slices - 1;
+  const double first_mm = -g.first_half_step_mm * (1 + border);
+  const double last_mm = g.depth_mm[last] + g.last_half_step_mm * (1 + border);
+  if (!(depth_mm >= first_mm && depth_mm <= last_mm)) return {0, 0, 0.0f, false};
+  hint = slice_before(g, depth_mm, hint);
+  if (!(depth_mm > g.depth_mm[hint]) || hint == last) return {hint, hint, 0.0f, true};
+  const double step = g.depth_mm[hint + 1] - g.depth_mm[hint];
+  return {hint, hint + 1, static_cast<float>((depth_mm - g.depth_mm[hint]) / step), true};
+}
+
 /// Sample at in-plane index coordinates and depth (mm) in a per-slice volume. `hint` is any slice; it is moved to the
 /// one found.
 CAIRN_HOST_DEVICE inline Sample per_slice_sample(const VolumeGeometry& g, double column, double row, double depth_mm,
                                                  std::uint32_t& hint) {
   Sample s{};
-  const double border = kBorder - 0.5;
-  const std::uint32_t last = g.slices - 1;
-  const double first_mm = -g.first_half_step_mm * (1 + border),
-               last_mm = g.depth_mm[last] + g.last_half_step_mm * (1 + border);
-  if (!(depth_mm >= first_mm && depth_mm <= last_mm)) return s;
-  hint = slice_before(g, depth_mm, hint);
-  s.slice_lo = s.slice_hi = hint;
-  if (depth_mm > g.depth_mm[hint] && hint < last) {
-    s.slice_hi = hint + 1;
-    s.fz = static_cast<float>((depth_mm - g.depth_mm[hint]) / (g.depth_mm[hint + 1] - g.depth_mm[hint]));
-  }
-  s.inside = cell_in_slice(g, column, row, s.slice_lo, s.lo) && cell_in_slice(g, column, row, s.slice_hi, s.hi);
+  const DepthBetween z = depth_between(g, depth_mm, hint);
+  if (!z.inside) return s;
+  s.slice_lo = z.lo;
+  s.slice_hi = z.hi;
+  s.fz = z.fraction;
+  s.inside = cell_in_slice(g, column, row, z.lo, s.lo) && cell_in_slice(g, column, row, z.hi, s.hi);
   return s;
 }
 
