@@ -89,9 +89,6 @@ void decode_htj2k(benchmark::State& s) {
 void decode_jpeg2000(benchmark::State& s) {
   decode(s, uids::kJPEG2000Lossless, codec::test::encode_j2k(kOptions, slice()));
 }
-void decode_jpeg_ls(benchmark::State& s) {
-  decode(s, uids::kJPEGLSLossless, codec::test::encode_jpeg_ls(slice(), kSide, kSide, 1, 12));
-}
 void decode_jpeg_lossless(benchmark::State& s) {
   const std::vector<std::uint16_t> samples(slice().begin(), slice().end());
   decode(s, uids::kJPEGLosslessSV1,
@@ -143,7 +140,6 @@ void encode_jpeg_quality(benchmark::State& state) {
 
 BENCHMARK(decode_htj2k);
 BENCHMARK(decode_jpeg2000);
-BENCHMARK(decode_jpeg_ls);
 BENCHMARK(decode_jpeg_lossless);
 BENCHMARK(decode_rle);
 BENCHMARK(decode_native);

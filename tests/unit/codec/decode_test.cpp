@@ -8,8 +8,8 @@
 #include <libdeflate.h>
 
 #include "codec/image.h"
-#include "encoders.h"
-#include "test_dataset.h"
+#include "tests/unit/codec/jpeg_ls_encoder.h"
+#include "tests/unit/codec/test_dataset.h"
 
 namespace cairn::codec {
 namespace {

@@ -1,7 +1,6 @@
-// Streams made by the foreign encoders for tests: JPEG-LS (CharLS), JPEG 2000 (OpenJPEG), HTJ2K (OpenJPH).
+// Streams made by foreign encoders for tests: JPEG 2000 (OpenJPEG), HTJ2K (OpenJPH).
 #pragma once
 
-#include <charls/charls_jpegls_encoder.h>
 #if __has_include(<openjpeg.h>)
 #include <openjpeg.h>
 #else
@@ -23,21 +22,6 @@
 namespace cairn::codec::test {
 
 using Samples = std::vector<std::int32_t>;  ///< row by row, colour by pixel
-
-inline std::vector<std::byte> encode_jpeg_ls(const Samples& samples, std::uint32_t rows, std::uint32_t columns,
-                                             int components, int precision, int near_lossless = 0) {
-  const std::size_t width = precision > 8 ? 2 : 1;
-  std::vector<std::byte> raw(samples.size() * width);
-  for (std::size_t i = 0; i < samples.size(); ++i) std::memcpy(raw.data() + i * width, &samples[i], width);
-  charls::jpegls_encoder encoder;
-  encoder.frame_info({columns, rows, precision, components})
-      .near_lossless(near_lossless)
-      .interleave_mode(components == 1 ? charls::interleave_mode::none : charls::interleave_mode::sample);
-  std::vector<std::byte> out(encoder.estimated_destination_size() + 1024);
-  encoder.destination(out.data(), out.size());
-  out.resize(encoder.encode(raw.data(), raw.size()));
-  return out;
-}
 
 struct J2KOptions {
   std::uint32_t rows = 0, columns = 0, components = 1;
