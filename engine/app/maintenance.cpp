@@ -11,7 +11,7 @@
 #include "engine/app/stats_text.h"
 #include "engine/app/verify_text.h"
 #include "engine/core/uid.h"
-#include "engine/web/json_text.h"
+#include "engine/web/stats_json.h"
 
 namespace cairn::app {
 namespace {

@@ -1,0 +1,149 @@
+// `cairn serve`: wiring, start and shutdown order.
+//
+// Up: pools, archive (lock, log, index, replay), volumes, DICOM, HTTP, then the ready line. Down, in reverse: no new
+// associations or requests, those under way end within their grace, the log flushes and seals, the lock goes.
+#include <pthread.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <iostream>
+#include <stdexcept>
+#include <thread>
+
+#include "engine/app/commands.h"
+#include "engine/app/dimse_metrics.h"
+#include "engine/app/open.h"
+#include "engine/dimse/server.h"
+#include "engine/volumes/service.h"
+#include "engine/web/server.h"
+#include "engine/web/volume_metrics.h"
+
+namespace cairn::app {
+namespace {
+
+constexpr std::chrono::seconds kDicomGrace{15}, kHttpGrace{10};
+constexpr std::size_t kBlockingThreads = 4;  ///< threads that wait for index and segment reads, not for the CPU
+
+/// One io_context with one thread per core; a connection lives on its core.
+class Reactors {
+ public:
+  explicit Reactors(std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+      contexts_.push_back(std::make_unique<asio::io_context>(1));
+      guards_.emplace_back(asio::make_work_guard(*contexts_.back()));
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      threads_.emplace_back([context = contexts_[i].get(), i] {
+        pthread_setname_np(pthread_self(), ("reactor-" + std::to_string(i)).c_str());
+        context->run();
+      });
+    }
+  }
+  ~Reactors() {
+    guards_.clear();
+    for (auto& context : contexts_) context->stop();
+    for (auto& thread : threads_) thread.join();
+  }
+  std::vector<asio::io_context*> pointers() const {
+    std::vector<asio::io_context*> all;
+    for (const auto& context : contexts_) all.push_back(context.get());
+    return all;
+  }
+
+ private:
+  std::vector<std::unique_ptr<asio::io_context>> contexts_;
+  std::vector<asio::executor_work_guard<asio::io_context::executor_type>> guards_;
+  std::vector<std::thread> threads_;
+};
+
+dimse::Options dimse_options(const Config& config) {
+  dimse::Options options;
+  const auto& d = config.dicom;
+  options.address = d.address;
+  options.port = d.port;
+  options.ae_title = d.ae_title;
+  for (const auto& caller : d.callers) options.callers.push_back({caller.ae_title, caller.addresses, caller.duplicates});
+  options.duplicates = d.duplicates;
+  options.accept_unknown_sop_classes = d.accept_unknown_sop_classes;
+  options.max_associations = d.max_associations;
+  options.max_pdu_bytes = d.max_pdu_bytes;
+  options.async_window = d.async_window;
+  options.artim = std::chrono::seconds(d.artim_timeout_s);
+  options.idle = std::chrono::seconds(d.idle_timeout_s);
+  options.stall = std::chrono::seconds(d.stall_timeout_s);
+  return options;
+}
+
+template <class T>
+T started(Result<T> result, const char* what) {
+  if (!result) throw std::runtime_error(std::string(what) + ": " + to_string(result.error()));
+  return std::move(result).value();
+}
+
+/// SIGTERM and SIGINT are taken by wait_for_end() alone; every thread made later inherits the mask.
+sigset_t block_end_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
+
+}  // namespace
+
+int serve(const Config& config) {
+  const sigset_t end_signals = block_end_signals();
+  const std::size_t cores = std::max(1u, std::thread::hardware_concurrency());
+  io::WorkerPool blocking(kBlockingThreads, "blocking");
+  io::WorkerPool workers(config.workers.threads ? config.workers.threads : cores, "worker");
+
+  const auto archive = open_archive_alone(archive_options(config), blocking);
+  Endpoint::remove(config.archive.data);  // left by a server that was killed
+  const store::ReplaySummary replayed = archive->opened_with();
+  for (const auto& fault : replayed.faults) {
+    log::error("damage", {{"volume", fault.location.volume}, {"segment", fault.location.segment},
+                          {"offset", fault.location.offset}, {"instance", fault.sop_instance_uid},
+                          {"error", fault.error}});
+  }
+  log::info("archive open", {{"data", config.archive.data.string()}, {"replayed", replayed.commits},
+                             {"read_bytes", replayed.bytes_read}, {"last", replayed.last}});
+  {
+    volumes::Service volumes(*archive, workers, {.cache_bytes = config.volumes.cache_mib << 20});
+    Reactors reactors(cores);
+    const auto dicom = started(dimse::Server::start(dimse_options(config), *archive, blocking, reactors.pointers()),
+                               "DICOM server");
+    web::ServerOptions http;
+    http.address = config.http.address;
+    http.port = config.http.port;
+    http.limits.connections = config.http.max_connections;
+    http.admin.off_loopback = config.http.admin_off_loopback;
+    http.admin.duplicate_policy = config.dicom.duplicates;
+    http.operating.metrics.push_back([&](web::MetricsWriter& writer) { write_dimse_metrics(writer, dicom->stats()); });
+    http.operating.metrics.push_back([&](web::MetricsWriter& writer) { web::write_volume_metrics(writer, volumes); });
+    const auto web = started(web::Server::start(http, *archive, &volumes, blocking, reactors.pointers()), "HTTP server");
+
+    const Endpoint endpoint{config.http.address, web->port(), config.dicom.address, dicom->port(), config.dicom.ae_title};
+    endpoint.write(config.archive.data);
+    std::cout << "ready dicom=" << endpoint.dicom_address << ':' << endpoint.dicom_port << " http=" << endpoint.http_address
+              << ':' << endpoint.http_port << std::endl;
+    log::info("ready", {{"ae_title", endpoint.ae_title}, {"dicom_port", endpoint.dicom_port},
+                        {"http_port", endpoint.http_port}});
+
+    int received = 0;
+    sigwait(&end_signals, &received);
+    log::info("draining", {{"signal", received}});
+    Endpoint::remove(config.archive.data);
+    dicom->stop(kDicomGrace);
+    web->drain(kHttpGrace);
+  }
+  archive->close();
+  log::info("stopped");
+  return 0;
+}
+
+}  // namespace cairn::app
