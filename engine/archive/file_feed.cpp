@@ -49,6 +49,9 @@ Task<> FileFeed::advance(bool at_end) {
     const auto& key = scanner.key();
     const bool found = !key.sop_class_uid.empty() && !key.sop_instance_uid.empty();
     if (!found && !at_end && data_set.size() < kLongestSearchBytes) co_return outcome::success();
+    // Any bytes can look like the beginning of a bare data set; without one SOP attribute they are none.
+    const bool bare = !prefix.has_dicm && !prefix.has_meta;
+    if (bare && key.sop_class_uid.empty() && key.sop_instance_uid.empty()) co_return fail(Errc::unsupported, kNotDicom);
     const std::string meta = dicom::make_file_meta(key.sop_class_uid, key.sop_instance_uid, prefix.transfer_syntax_uid,
                                                    prefix.source_ae);
     CAIRN_CO_TRYV(co_await receiver_.write(as_bytes(meta)));
