@@ -89,6 +89,7 @@ Task<> Session::set_up() {
   }
   agreement_ = negotiate(request, env_->options);
   association_->accept(agreement_.acceptance, agreement_.peer_max_length);
+  agreement_.acceptance = {};
   env_->counters.associations_total.fetch_add(1, std::memory_order_relaxed);
   phase_.store(Phase::established, std::memory_order_relaxed);
   co_return outcome::success();

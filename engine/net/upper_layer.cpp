@@ -42,7 +42,12 @@ Indication UpperLayer::apply(Event event) {
         return Indication::refused;
       }
       return Indication::associate_rq;
-    case Action::AE7: output_ += pdu::encode(acceptance_); return Indication::more;
+    case Action::AE7:
+      output_ += pdu::encode(acceptance_);
+      // An association may stay for hours; what was negotiated is the user's to keep.
+      request_ = {};
+      acceptance_ = {};
+      return Indication::more;
     case Action::AE8:
       output_ += pdu::encode(rejection_);
       start_artim();

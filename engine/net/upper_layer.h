@@ -63,7 +63,7 @@ class UpperLayer {
   /// A breach of the protocol above PDUs (a fragment that does not belong here): as an invalid PDU, Evt19.
   void violation(Error fault, std::uint8_t abort_reason);
 
-  const dicom::pdu::AssociateRQ& associate_rq() const noexcept { return request_; }
+  const dicom::pdu::AssociateRQ& associate_rq() const noexcept { return request_; }  ///< until accept()
   const dicom::pdu::AssociateAC& associate_ac() const noexcept { return acceptance_; }
   const dicom::pdu::AssociateRJ& associate_rj() const noexcept { return rejection_; }
   const dicom::pdu::Abort& abort_received() const noexcept { return abort_received_; }

@@ -96,9 +96,9 @@ class MemoryArchive : public archive::Archive {
       if (error_ != nullptr && length_ > 600) return *error_;
       return outcome::success();
     }
-    Task<> write(Bytes bytes) override {
-      if (archive_.keep_streams) stream_ += as_text(bytes);
-      length_ += bytes.size();
+    Task<> write(Bytes more) override {
+      if (archive_.keep_streams) stream_ += as_text(more);
+      length_ += more.size();
       co_return outcome::success();
     }
     Task<Stored> commit() override {

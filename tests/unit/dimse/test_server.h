@@ -43,6 +43,7 @@ class TestServer {
     for (auto& thread : threads_) thread.join();
     EXPECT_EQ(server->stats().connections_open, 0u);
     EXPECT_EQ(archive.open_receivers, 0);
+    server.reset();  // before its reactors
   }
   std::uint16_t port() const { return server->port(); }
   /// Runs a coroutine on a reactor to its end.
