@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 
 namespace cairn::web::testing {
@@ -31,6 +32,7 @@ TestClient::~TestClient() {
 bool TestClient::send(std::string_view bytes) {
   while (!bytes.empty()) {
     const auto sent = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR) continue;
     if (sent <= 0) return false;
     bytes.remove_prefix(static_cast<std::size_t>(sent));
   }
@@ -39,7 +41,10 @@ bool TestClient::send(std::string_view bytes) {
 
 bool TestClient::fill() {
   char piece[65536];
-  const auto got = ::recv(socket_, piece, sizeof piece, 0);
+  ssize_t got;
+  do {  // rings of the server's process interrupt system calls
+    got = ::recv(socket_, piece, sizeof piece, 0);
+  } while (got < 0 && errno == EINTR);
   if (got <= 0) return false;
   buffer_.append(piece, static_cast<std::size_t>(got));
   return true;

@@ -10,7 +10,7 @@
 
 namespace cairn::web::testing {
 
-struct TestServer::State {
+struct ServerHarness::State {
   io::WorkerPool pool{2, "test"};
   std::vector<std::unique_ptr<asio::io_context>> reactors;
   std::vector<asio::executor_work_guard<asio::io_context::executor_type>> work;
@@ -19,7 +19,8 @@ struct TestServer::State {
   std::unique_ptr<Server> server;
 };
 
-TestServer::TestServer(ServerOptions options, bool with_volumes) : state_(std::make_unique<State>()) {
+ServerHarness::ServerHarness(archive::Archive& archive, ServerOptions options, bool with_volumes)
+    : state_(std::make_unique<State>()) {
   log::set_level(log::Level::error);
   std::vector<asio::io_context*> reactors;
   for (int i = 0; i < 2; ++i) {
@@ -36,7 +37,7 @@ TestServer::TestServer(ServerOptions options, bool with_volumes) : state_(std::m
   state_->server = std::move(started).value();
 }
 
-TestServer::~TestServer() {
+ServerHarness::~ServerHarness() {
   CAIRN_CHECK(state_->server->drain(std::chrono::seconds(2)));
   state_->server.reset();
   state_->volumes.reset();
@@ -44,8 +45,7 @@ TestServer::~TestServer() {
   for (auto& thread : state_->threads) thread.join();
 }
 
-Server& TestServer::server() { return *state_->server; }
-io::WorkerPool& TestServer::pool() { return state_->pool; }
-std::uint16_t TestServer::port() { return state_->server->port(); }
+Server& ServerHarness::server() { return *state_->server; }
+std::uint16_t ServerHarness::port() { return state_->server->port(); }
 
 }  // namespace cairn::web::testing

@@ -1,4 +1,4 @@
-// A web server on a free loopback port, with two reactors, a worker pool and an archive in memory.
+// A web server on a free loopback port, with two reactors and a worker pool.
 #pragma once
 
 #include <memory>
@@ -8,19 +8,31 @@
 
 namespace cairn::web::testing {
 
-class TestServer {
+class ServerHarness {
  public:
-  explicit TestServer(ServerOptions options = {}, bool with_volumes = false);
-  ~TestServer();
+  /// `archive` outlives the harness.
+  ServerHarness(archive::Archive& archive, ServerOptions options, bool with_volumes);
+  ~ServerHarness();  ///< drains; a connection that cannot be drained fails a CHECK
 
-  FakeArchive archive;
   Server& server();
-  io::WorkerPool& pool();
   std::uint16_t port();
 
  private:
   struct State;
   std::unique_ptr<State> state_;
+};
+
+/// The same over an archive in memory.
+class TestServer {
+ public:
+  explicit TestServer(ServerOptions options = {}, bool with_volumes = false) : harness_(archive, std::move(options), with_volumes) {}
+
+  FakeArchive archive;
+  Server& server() { return harness_.server(); }
+  std::uint16_t port() { return harness_.port(); }
+
+ private:
+  ServerHarness harness_;
 };
 
 }  // namespace cairn::web::testing

@@ -1,0 +1,220 @@
+// The web server over the real archive and real files: in over POST, back over DICOMweb, bit for bit, and as pictures.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/json.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "engine/core/uid.h"
+#include "engine/dicom/part10.h"
+#include "tests/unit/web/multipart_parser.h"
+#include "tests/unit/web/test_client.h"
+#include "tests/unit/web/test_server.h"
+
+namespace cairn::web {
+namespace {
+
+namespace fs = std::filesystem;
+namespace json = boost::json;
+using ::testing::HasSubstr;
+using testing::Reply;
+using testing::TestClient;
+
+std::string content(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::stringstream out;
+  out << in.rdbuf();
+  return std::move(out).str();
+}
+
+class ArchiveWeb : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const char* from_environment = std::getenv("DICOM_TEST_DATA_DIR");
+    data_ = from_environment != nullptr ? from_environment : CAIRN_TEST_DATA_DIR;
+    if (!fs::exists(data_)) GTEST_SKIP() << "no real DICOM files: DICOM_TEST_DATA_DIR does not exist";
+    directory_ = fs::temp_directory_path() / ("cairn-web-test-" + new_uid());
+    fs::create_directories(directory_);
+    archive::Options options;
+    options.directory = directory_;
+    options.log.segment_bytes = 32u << 20;
+    options.log.reserve_bytes = 1u << 20;
+    options.log.prewritten_bytes = 0;
+    options.log.read_cache_bytes = 32u << 20;
+    options.in_flight_bytes = 16u << 20;
+    options.index_cache_bytes = 8u << 20;
+    auto opened = archive::Archive::open(options, pool_);
+    ASSERT_TRUE(opened) << to_string(opened.error());
+    archive_ = std::move(opened).value();
+    server_ = std::make_unique<testing::ServerHarness>(*archive_, ServerOptions{}, true);
+  }
+  void TearDown() override {
+    server_.reset();
+    if (archive_) archive_->close();
+    archive_.reset();
+    if (!directory_.empty()) fs::remove_all(directory_);
+  }
+
+  struct Stored {
+    std::string file, path;  ///< bytes, and the instance's path in DICOMweb
+    std::string name;
+    bool complete = false;  ///< a Part 10 file as it is
+  };
+  /// Posts every file below the folders. Those that are no instance or are refused are left out.
+  std::vector<Stored> post_all(const std::vector<std::string>& folders) {
+    std::vector<Stored> stored;
+    TestClient client(server_->port());
+    for (const auto& folder : folders) {
+      for (const auto& entry : fs::recursive_directory_iterator(data_ / folder)) {
+        if (!entry.is_regular_file()) continue;
+        Stored one;
+        one.file = content(entry.path());
+        const Reply reply = client.request("POST", "/api/v1/instances", {{"Content-Type", "application/dicom"}}, one.file);
+        if (reply.status != 200) {
+          EXPECT_TRUE(reply.status == 415 || reply.status == 400) << entry.path() << ' ' << reply.status << reply.body;
+          continue;
+        }
+        const auto answer = json::parse(reply.body);
+        const auto text = [&](const char* key) { return std::string(answer.at(key).as_string()); };
+        one.path = "/dicom-web/studies/" + text("study_instance_uid") + "/series/" + text("series_instance_uid") +
+                   "/instances/" + text("sop_instance_uid");
+        const auto prefix = dicom::read_prefix(as_bytes(one.file));
+        one.complete = prefix && prefix.value().is_complete();
+        // A second file under the same UID takes the place of the first.
+        one.name = entry.path().string();
+        std::erase_if(stored, [&](const Stored& other) { return other.path == one.path; });
+        stored.push_back(std::move(one));
+      }
+    }
+    return stored;
+  }
+  Reply get(std::string_view target, const TestClient::Fields& fields = {}) { return testing::get(server_->port(), target, fields); }
+
+  fs::path data_, directory_;
+  io::WorkerPool pool_{2, "archive"};
+  std::unique_ptr<archive::Archive> archive_;
+  std::unique_ptr<testing::ServerHarness> server_;
+};
+
+/// Every BulkDataURI of a JSON value.
+void collect_uris(const json::value& value, std::vector<std::string>& uris) {
+  if (value.is_array()) {
+    for (const auto& item : value.as_array()) collect_uris(item, uris);
+  } else if (value.is_object()) {
+    for (const auto& [key, inner] : value.as_object()) {
+      if (key == "BulkDataURI") {
+        uris.emplace_back(inner.as_string());
+      } else {
+        collect_uris(inner, uris);
+      }
+    }
+  }
+}
+
+TEST_F(ArchiveWeb, GivesRealFilesBackBitForBitAndTheirBulkData) {
+  const auto stored = post_all({"modalities", "syntaxes", "charsets"});
+  ASSERT_GT(stored.size(), 60u);
+  std::size_t compared = 0, bulk = 0;
+  for (const auto& one : stored) {
+    const Reply reply = get(one.path, {{"Accept", "application/dicom"}});
+    ASSERT_EQ(reply.status, 200) << one.path << reply.body;
+    ASSERT_TRUE(reply.whole);
+    if (one.complete) {
+      EXPECT_TRUE(reply.body == one.file) << one.name << ' ' << reply.body.size() << ' ' << one.file.size();
+      ++compared;
+    }
+    const Reply metadata = get(one.path + "/metadata");
+    ASSERT_EQ(metadata.status, 200) << one.path << metadata.body;
+    boost::system::error_code error;
+    const auto parsed = json::parse(metadata.body, error);
+    ASSERT_FALSE(error) << one.path;
+    std::vector<std::string> uris;
+    collect_uris(parsed, uris);
+    for (const auto& uri : uris) {
+      const Reply value = get(uri);
+      EXPECT_EQ(value.status, 200) << uri << value.body;
+      EXPECT_TRUE(value.whole) << uri;
+      EXPECT_GT(value.body.size(), 0u) << uri;
+      // Stored values are where the file has them (a deflated one has them nowhere).
+      if (one.complete && reply.headers.get("Content-Type") != "application/dicom;transfer-syntax=1.2.840.10008.1.2.1.99") {
+        EXPECT_NE(one.file.find(value.body.substr(0, 4096)), std::string::npos) << uri;
+      }
+      ++bulk;
+    }
+  }
+  EXPECT_GT(compared, 50u);
+  EXPECT_GT(bulk, 30u);
+}
+
+TEST_F(ArchiveWeb, GivesASeriesAsOneBodyAndItsMetadataFromTheIndex) {
+  const auto stored = post_all({"volumes/ct-head-phantom-gantry-tilt/dicom"});
+  ASSERT_GT(stored.size(), 3u);
+  const std::string series = stored[0].path.substr(0, stored[0].path.find("/instances/"));
+  const Reply reply = get(series);
+  ASSERT_EQ(reply.status, 200);
+  const std::string type(reply.headers.get("Content-Type"));
+  const auto parts = testing::parse_multipart(reply.body, type.substr(type.find("boundary=") + 9));
+  ASSERT_TRUE(parts);
+  std::multiset<std::string> sent, received;
+  for (const auto& one : stored) {
+    if (one.path.substr(0, series.size() + 1) == series + '/') sent.insert(one.file);
+  }
+  for (const auto& part : *parts) received.insert(part.body);
+  EXPECT_TRUE(sent == received);
+  const Reply metadata = get(series + "/metadata");
+  EXPECT_EQ(json::parse(metadata.body).as_array().size(), sent.size());
+  const auto found = json::parse(get(series + "/instances").body).as_array();
+  EXPECT_EQ(found.size(), sent.size());
+  const std::string study = series.substr(0, series.find("/series/"));
+  const auto studies = json::parse(get("/dicom-web/studies?StudyInstanceUID=" + study.substr(study.rfind('/') + 1)).body).as_array();
+  ASSERT_EQ(studies.size(), 1u);
+  EXPECT_EQ(studies[0].at("00201208").at("Value").at(0).to_number<std::size_t>(), stored.size());
+  EXPECT_THAT(get("/").body, HasSubstr("/studies/" + study.substr(study.rfind('/') + 1)));
+}
+
+TEST_F(ArchiveWeb, ShowsPlanesOfARealSeries) {
+  const auto stored = post_all({"volumes/ct-head-phantom-gantry-tilt/dicom"});
+  ASSERT_GT(stored.size(), 3u);
+  const std::string series = stored[0].path.substr(0, stored[0].path.find("/instances/"));
+  for (const char* orientation : {"a", "l", "f"}) {
+    const std::string target = series + "/renderedmpr?viewport=256,200&orientation=" + orientation;
+    const Reply png = get(target, {{"Accept", "image/png"}});
+    ASSERT_EQ(png.status, 200) << png.body;
+    ASSERT_GT(png.body.size(), 1000u);
+    EXPECT_EQ(png.body.substr(1, 3), "PNG");
+    EXPECT_EQ(load_be<std::uint32_t>(as_bytes(png.body).data() + 16), 256u);
+    EXPECT_EQ(load_be<std::uint32_t>(as_bytes(png.body).data() + 20), 200u);
+    const Reply jpeg = get(target);
+    EXPECT_EQ(jpeg.headers.get("Content-Type"), "image/jpeg");
+    EXPECT_EQ(jpeg.body.substr(0, 2), "\xff\xd8");
+    EXPECT_EQ(get(target, {{"If-None-Match", std::string(jpeg.headers.get("ETag"))}}).status, 304);
+  }
+  const Reply bad = get(series + "/renderedmpr?orientation=q");
+  EXPECT_EQ(bad.status, 400);
+  EXPECT_EQ(json::parse(bad.body).at("where"), "orientation");
+  EXPECT_EQ(get(series + "/renderedMPR?viewpointposition=0,0,0&viewpointlookat=0,0,0&viewpointup=0,0,1").status, 400);
+  EXPECT_EQ(get("/dicom-web/studies/1.2.3/series/4.5.6/renderedmpr").status, 404);
+  EXPECT_EQ(get(series.substr(0, series.find("/series/")) + "/renderedmpr?viewport=64,64").status, 200);
+  const Reply module = get(series + "/renderedmpr?renderedvolumetricmetadata=yes&orientation=a");
+  ASSERT_EQ(module.status, 200) << module.body;
+  EXPECT_TRUE(json::parse(module.body).at(0).as_object().contains("00701603"));
+  const std::string report = "/api/v1" + series.substr(std::string("/dicom-web").size()) + "/volume";
+  const Reply volume = get(report);
+  ASSERT_EQ(volume.status, 200);
+  EXPECT_TRUE(json::parse(volume.body).is_object());
+}
+
+TEST_F(ArchiveWeb, VerifiesWhatItHolds) {
+  const auto stored = post_all({"volumes/ct-gantry-tilt-4/dicom"});
+  TestClient client(server_->port());
+  const Reply reply = client.request("POST", "/api/v1/verify", {}, {});
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_THAT(reply.body, HasSubstr("{\"done\":true,\"instances\":" + std::to_string(stored.size()) + ",\"faults\":0"));
+}
+
+}  // namespace
+}  // namespace cairn::web
