@@ -188,6 +188,16 @@ codec::Window window_of_values(const recon::VolumeView& v) {
   return {(low + high) / 2, width, codec::VOIFunction::linear_exact};
 }
 
+// A fault of the stored bytes, which the next attempt would meet again; others may pass and must not leave a gap
+// behind.
+bool is_lasting(const Error& e) {
+  for (const Errc c : {Errc::truncated, Errc::malformed, Errc::limit_exceeded, Errc::unsupported, Errc::missing,
+                       Errc::mismatch, Errc::corrupt}) {
+    if (e == c) return true;
+  }
+  return false;
+}
+
 // Takes the frames that failed out of the plan and says so; the volume that is left has gaps there.
 Result<> leave_out(SeriesPlan& plan, const recon::AssembledVolume& v, const std::vector<std::optional<Error>>& errors,
                    std::vector<std::string>& warnings) {
@@ -195,10 +205,11 @@ Result<> leave_out(SeriesPlan& plan, const recon::AssembledVolume& v, const std:
   const Error* first = nullptr;
   for (std::size_t k = 0; k < errors.size(); ++k) {
     if (!errors[k]) continue;
+    if (!is_lasting(*errors[k])) return *errors[k];
     if (first == nullptr) first = &*errors[k];
     ++failed;
   }
-  if (*first == Errc::out_of_memory || failed * 10 > errors.size()) return *first;
+  if (failed * 10 > errors.size()) return *first;
   for (std::size_t k = 0; k < errors.size(); ++k) {
     if (!errors[k]) continue;
     FrameInfo& f = plan.frames[plan.source[v.frames[k]]];
@@ -280,6 +291,8 @@ Result<BuiltVolume> build_volume(const SeriesPlan& plan, std::size_t volume, con
   if (!again) return fail(Errc::internal, "volume without its failed frames");
   CAIRN_TRY(BuiltVolume built, build_volume(rest, *again, opener, pool, limit_bytes));
   built.warnings.insert(built.warnings.begin(), warnings.begin(), warnings.end());
+  for (std::size_t& f : built.assembled.frames)
+    f = plan.assembled[rest.source[f]];  // back to indices of the caller's plan
   return built;
 }
 

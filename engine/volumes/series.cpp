@@ -229,6 +229,10 @@ Result<> SeriesReader::add(std::string_view sop_instance_uid, std::string_view t
     f.instance = plan_.instances.size();
     f.frame = i;
     f.refusal = info.refusal;
+    if (!f.refusal.empty()) {
+      plan_.frames.push_back(std::move(f));
+      continue;
+    }
     f.geometry.rows = info.format.rows;
     f.geometry.columns = info.format.columns;
     f.geometry.order = std::clamp<std::int64_t>(number, -(std::int64_t{1} << 32), std::int64_t{1} << 32) * 65536 + i;

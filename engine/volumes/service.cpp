@@ -188,6 +188,7 @@ struct Service::State : std::enable_shared_from_this<State> {
   template <class Work, class R = std::invoke_result_t<Work&>>
   asio::awaitable<R> on_pool(Work work) {
     auto job = [guard = enter(), work = std::move(work)]() mutable -> R {
+      const std::shared_ptr<void> until_done = std::move(guard);  // the pool keeps the job until its caller has resumed
       try {
         return work();
       } catch (const std::bad_alloc&) {

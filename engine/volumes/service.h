@@ -90,7 +90,7 @@ struct Stats {
 
 class Service {
  public:
-  /// `archive` and `pool` outlive the service.
+  /// `archive` and `pool` outlive the service; the execution contexts of its callers do too.
   Service(archive::Archive& archive, io::WorkerPool& pool, Options options);
   ~Service();  ///< waits for work of its own that still runs on the pool
   Service(const Service&) = delete;

@@ -21,15 +21,17 @@ constexpr std::uint64_t kLimit = std::uint64_t{1} << 30;
 // Fails to open some instances.
 class FaultyOpener final : public InstanceOpener {
  public:
-  FaultyOpener(const Series& files, std::set<std::size_t> broken) : files_(files), broken_(std::move(broken)) {}
+  FaultyOpener(const Series& files, std::set<std::size_t> broken, Errc error = Errc::corrupt)
+      : files_(files), broken_(std::move(broken)), error_(error) {}
   Result<std::unique_ptr<codec::ByteSource>> open(std::size_t instance) const override {
-    if (broken_.contains(instance)) return fail(Errc::corrupt, "part of the instance");
+    if (broken_.contains(instance)) return fail(error_, "part of the instance");
     return files_.open(instance);
   }
 
  private:
   FileOpener files_;
   std::set<std::size_t> broken_;
+  Errc error_;
 };
 
 TEST(Builder, DecodesEverySliceIntoItsPlace) {
@@ -50,9 +52,19 @@ TEST(Builder, AFrameThatDoesNotDecodeBecomesANamedGap) {
   ASSERT_TRUE(built);
   EXPECT_EQ(built.value().assembled.frames.size(), 29u);
   EXPECT_EQ(built.value().assembled.layout.affine.kind, recon::GeometryClass::per_slice);
+  for (std::size_t k = 0; k < 29; ++k) {  // in terms of the caller's plan
+    const FrameInfo& f = plan.frame_of(built.value().assembled, k);
+    EXPECT_EQ(f.geometry.position_mm->z, built.value().assembled.layout.depth_mm[k]);
+  }
   const auto& warnings = built.value().warnings;
   EXPECT_NE(warnings.at(0).find("1.2.3.4.5.13"), std::string::npos) << warnings[0];
   EXPECT_TRUE(std::any_of(warnings.begin(), warnings.end(), [](const auto& w) { return w.find("gap") == 0; }));
+}
+
+TEST(Builder, AFaultThatMayPassFailsTheVolumeInsteadOfLeavingAGap) {
+  const Series files = test::simple_series(30);
+  const SeriesPlan plan = test::plan_of(files).value();
+  EXPECT_TRUE(build_volume(plan, 0, FaultyOpener(files, {12}, Errc::io), nullptr, kLimit).error() == Errc::io);
 }
 
 TEST(Builder, ManyBrokenFramesFailTheVolume) {
