@@ -1,6 +1,7 @@
 #include "engine/archive/query.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <set>
 
@@ -53,14 +54,12 @@ class Finder {
 
   Result<> all_patients();
   Result<> studies_of_patients();
-  Result<std::optional<Uids>> studies_by_key();
+  Result<> locate();
   Result<Keep> study(const std::string& uid, const store::StudyRow& row);
   Result<Keep> patient(const store::StudyRow& row);
   Result<Keep> series(const std::string& study_uid, const store::StudyRow& study, const std::string& uid,
                       const store::SeriesRow& row);
   Result<Keep> instance(const Match& above, const std::string& uid, std::string_view serialized);
-  Result<bool> holds_wanted(const std::string& study_uid, const std::string* series_uid);
-  Result<bool> holds_wanted_series(const std::string& study_uid);
 
   static Result<Match> study_match(const std::string& uid, const store::StudyRow& row);
   static Result<Match> series_match(const std::string& study_uid, const store::StudyRow& study, const std::string& uid,
@@ -70,14 +69,21 @@ class Finder {
   const Query& query_;
   const std::function<bool(Match&&)>& each_;
   const Uids patients_, studies_, series_, instances_;
+  const bool by_location_ = !series_.empty() || !instances_.empty();
+  std::map<std::string, std::set<std::string>> located_;  // studies and series that series and instance keys leave
   std::set<std::string> patients_given_;
   std::size_t passed_ = 0, given_ = 0;
 };
 
 Result<> Finder::run() {
-  CAIRN_TRY(const auto keyed, studies_by_key());
-  if (keyed) {
-    for (const std::string& uid : *keyed) {
+  CAIRN_TRYV(locate());
+  Uids keyed = studies_;
+  if (by_location_) {
+    keyed.clear();
+    for (const auto& [uid, series] : located_) keyed.push_back(uid);
+  }
+  if (by_location_ || !studies_.empty()) {
+    for (const std::string& uid : keyed) {
       CAIRN_TRY(const auto row, view_.study(uid));
       if (!row || !allows(patients_, row->patient_id)) continue;
       CAIRN_TRY(const Keep keep, study(uid, *row));
@@ -97,28 +103,21 @@ Result<> Finder::run() {
   return outcome::success();
 }
 
-// The studies that UID keys leave; nothing when there is no UID key.
-Result<std::optional<Uids>> Finder::studies_by_key() {
-  if (!studies_.empty()) return std::optional(studies_);
-  if (!instances_.empty()) {
-    Uids out;
-    for (const std::string& uid : instances_) {
-      CAIRN_TRY(const auto row, view_.instance(uid));
-      if (row) out.push_back(row->study_instance_uid);
-    }
-    return std::optional(sorted(std::move(out)));
+// Looks every UID key up once; what follows are look-ups in memory.
+Result<> Finder::locate() {
+  for (const std::string& uid : instances_) {
+    CAIRN_TRY(const auto row, view_.instance(uid));
+    if (!row || !allows(series_, row->series_instance_uid) || !allows(studies_, row->study_instance_uid)) continue;
+    located_[row->study_instance_uid].insert(row->series_instance_uid);
   }
-  if (!series_.empty()) {
-    Uids out;
-    for (const std::string& uid : series_) {
-      CAIRN_TRYV(view_.each_study_of_series(uid, [&](std::string_view study_uid) {
-        out.emplace_back(study_uid);
-        return true;
-      }));
-    }
-    return std::optional(sorted(std::move(out)));
+  if (!instances_.empty()) return outcome::success();
+  for (const std::string& uid : series_) {
+    CAIRN_TRYV(view_.each_study_of_series(uid, [&](std::string_view study_uid) {
+      if (allows(studies_, study_uid)) located_[std::string(study_uid)].insert(uid);
+      return true;
+    }));
   }
-  return std::optional<Uids>();
+  return outcome::success();
 }
 
 Result<> Finder::studies_of_patients() {
@@ -186,37 +185,13 @@ Result<Finder::Keep> Finder::patient(const store::StudyRow& row) {
   });
 }
 
-Result<bool> Finder::holds_wanted_series(const std::string& study_uid) {
-  if (series_.empty()) return true;
-  for (const std::string& uid : series_) {
-    CAIRN_TRY(const auto row, view_.series(study_uid, uid));
-    if (row) return true;
-  }
-  return false;
-}
-
-// Whether one of the instances asked for lies in the study (in one series of it).
-Result<bool> Finder::holds_wanted(const std::string& study_uid, const std::string* series_uid) {
-  if (instances_.empty()) return true;
-  for (const std::string& uid : instances_) {
-    CAIRN_TRY(const auto row, view_.instance(uid));
-    if (!row || row->study_instance_uid != study_uid || !allows(series_, row->series_instance_uid)) continue;
-    if (series_uid == nullptr || row->series_instance_uid == *series_uid) return true;
-  }
-  return false;
-}
-
 Result<Finder::Keep> Finder::study(const std::string& uid, const store::StudyRow& row) {
-  if (query_.level == Level::patient || query_.level == Level::study) {
-    CAIRN_TRY(const bool has_series, holds_wanted_series(uid));
-    CAIRN_TRY(const bool has_instance, holds_wanted(uid, nullptr));
-    if (!has_series || !has_instance) return true;
-    if (query_.level == Level::patient) return patient(row);
-    return emit([&] { return study_match(uid, row); });
-  }
+  if (query_.level == Level::patient) return patient(row);
+  if (query_.level == Level::study) return emit([&] { return study_match(uid, row); });
+  const auto wanted = located_.find(uid);
   CAIRN_TRY(const auto all, view_.series_of_study(uid));
   for (const auto& [series_uid, series_row] : all) {
-    if (!allows(series_, series_uid)) continue;
+    if (by_location_ && (wanted == located_.end() || !wanted->second.contains(series_uid))) continue;
     CAIRN_TRY(const Keep keep, series(uid, row, series_uid, series_row));
     if (!keep) return false;
   }
@@ -225,8 +200,6 @@ Result<Finder::Keep> Finder::study(const std::string& uid, const store::StudyRow
 
 Result<Finder::Keep> Finder::series(const std::string& study_uid, const store::StudyRow& study, const std::string& uid,
                                     const store::SeriesRow& row) {
-  CAIRN_TRY(const bool wanted, holds_wanted(study_uid, &uid));
-  if (!wanted) return true;
   if (query_.level == Level::series) return emit([&] { return series_match(study_uid, study, uid, row); });
 
   CAIRN_TRY(const Match above, series_match(study_uid, study, uid, row));

@@ -229,6 +229,10 @@ std::uint64_t Database::persisted() const noexcept {
   return listener_->persisted();
 }
 
+void Database::set_persisted(std::uint64_t mark) noexcept {
+  listener_->flushed(mark);
+}
+
 Result<> Database::verify() const {
   const rocksdb::Status status = db_->VerifyChecksum();
   if (!status.ok()) return translate(status, "checking the index");

@@ -55,6 +55,8 @@ class Database {
 
   /// Highest mark that survives a crash.
   std::uint64_t persisted() const noexcept;
+  /// What was read at opening is on disk.
+  void set_persisted(std::uint64_t mark) noexcept;
 
   /// Reads every block of every file. Errors: corrupt, io.
   Result<> verify() const;

@@ -57,6 +57,7 @@ Result<> open_database(Index::State& s) {
     CAIRN_TRYV(s.database->verify());
   }
   CAIRN_TRYV(read_meta(s));
+  s.database->set_persisted(s.totals.applied);
   start_flusher(s);
   return outcome::success();
 }

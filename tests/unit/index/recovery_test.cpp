@@ -145,6 +145,7 @@ TEST_F(RecoveryTest, AnIndexThatWasNotClosedOpensAtItsLastFlushAndReplayFillsIn)
   EXPECT_EQ(index().persisted(), 60u);
   index_.reset();  // as if killed: what is in memory is lost
   EXPECT_EQ(open().applied(), 60u);
+  EXPECT_EQ(index().persisted(), 60u);
   EXPECT_EQ(index().positions(), "at 60");
   replay(11);
   EXPECT_EQ(dump(), live);
