@@ -41,12 +41,13 @@ struct Server::State : std::enable_shared_from_this<State> {
   std::vector<asio::io_context*> reactors;
   std::uint16_t port = 0;
 
-  std::mutex mutex;  // of the next five
+  std::mutex mutex;  // of the next six
   std::condition_variable changed;
   std::map<std::uint64_t, Connection> connections;  ///< by age, the oldest first
   std::vector<std::size_t> loads;                   ///< connections of each reactor
   std::uint64_t next_id = 0;
   bool accepting = true;
+  bool acceptor_ended = false;  ///< no accept is pending that would own a socket of another reactor
 
   tcp::acceptor acceptor;  ///< used on the first reactor only
   net::Clock::time_point evictions_logged{};
@@ -183,8 +184,11 @@ Result<std::unique_ptr<Server>> Server::start(Options options, archive::Archive&
       new SessionEnvironment{std::move(options), std::move(access), archive, pool, {}, {}});
   auto state = std::make_shared<State>(environment, std::move(reactors));
   CAIRN_TRYV(state->listen(environment->options));
-  asio::co_spawn(*state->reactors.front(), state->accept_loop(), [](std::exception_ptr e) {
+  asio::co_spawn(*state->reactors.front(), state->accept_loop(), [state](std::exception_ptr e) {
     if (e) log::error("the acceptor threw");
+    const std::lock_guard lock(state->mutex);
+    state->acceptor_ended = true;
+    state->changed.notify_all();
   });
   return std::unique_ptr<Server>(new Server(std::move(state)));
 }
@@ -205,7 +209,7 @@ void Server::stop(std::chrono::milliseconds grace) {
   });
   s.stop_sessions(false);
   std::unique_lock lock(s.mutex);
-  const auto gone = [&s] { return s.connections.empty(); };
+  const auto gone = [&s] { return s.connections.empty() && s.acceptor_ended; };
   if (s.changed.wait_for(lock, grace, gone)) return;
   lock.unlock();
   s.stop_sessions(true);
