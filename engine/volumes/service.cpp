@@ -141,8 +141,12 @@ struct Service::State : std::enable_shared_from_this<State> {
   }
 
   Result<Prepared> prepare(const VolumeRequest& r) {
-    Prepared p;
     CAIRN_TRY(SeriesPtr series, plan(r));
+    return prepare(r, std::move(series));
+  }
+
+  static Result<Prepared> prepare(const VolumeRequest& r, SeriesPtr series) {
+    Prepared p;
     CAIRN_TRY(const std::size_t volume, choose_volume(series->plan, r));
     p.series = std::move(series);
     p.volume = volume;
@@ -225,9 +229,14 @@ Service::~Service() {
 
 Task<RenderedImage> Service::render_mpr(RenderRequest request) {
   const std::shared_ptr<State> state = state_;
-  auto prepare = [state, volume = request.volume] { return state->prepare(volume); };
-  Result<Prepared> prepared =
-      state->known_plan(request.volume) ? prepare() : co_await state->on_pool(std::move(prepare));
+  Result<Prepared> prepared = fail(Errc::not_found, "series");
+  if (SeriesPtr known = state->known_plan(request.volume)) {
+    // No index read is needed: no reason to leave this thread for it.
+    prepared = State::prepare(request.volume, std::move(known));
+  } else {
+    auto prepare = [state, volume = request.volume] { return state->prepare(volume); };
+    prepared = co_await state->on_pool(std::move(prepare));
+  }
   if (!prepared) co_return prepared.error();
   const Prepared p = std::move(prepared.value());
 

@@ -4,6 +4,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/json.hpp>
 #include <png.h>
+#include <zlib.h>
 
 #include "engine/io/worker_pool.h"
 #include "fake_archive.h"
@@ -241,6 +242,41 @@ TEST_F(ServiceTest, Monochrome1IsInvertedAndTheSurroundStaysBlack) {
   const Picture p = decode_png(image.value().bytes);
   EXPECT_EQ(p.grey[8 * 32 + 16], 255);
   EXPECT_EQ(p.grey[8 * 32 + 1], 0);
+}
+
+// In a deflated data set (PS3.5 A.5) the pixels have no place of their own in the stored stream.
+TEST_F(ServiceTest, DeflatedInstancesAreInflatedForTheirPixels) {
+  constexpr std::string_view kDeflated = "1.2.840.10008.1.2.1.99";
+  for (int k = 0; k < 4; ++k) {
+    test::Slice s;
+    s.series = "1.2.3.7";
+    s.instance = "1.2.3.7." + std::to_string(k + 1);
+    s.position = "0\\0\\" + std::to_string(k);
+    dicom::DataSet d = slice_header(s);
+    std::string pixels = slice_pixels(s);
+    pixels[2 * (8 * 4 + 4)] = static_cast<char>(25 * k);  // one pixel tells the slices apart
+    test::set_binary(d, dicom::tags::PixelData, dicom::VR::OW, std::move(pixels));
+    std::string plain = d.encode(dicom::encoding_of(test::kExplicit));
+    std::string packed(compressBound(plain.size()), '\0');
+    z_stream z{};
+    ASSERT_EQ(deflateInit2(&z, 6, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    z.next_in = reinterpret_cast<Bytef*>(plain.data());
+    z.avail_in = static_cast<uInt>(plain.size());
+    z.next_out = reinterpret_cast<Bytef*>(packed.data());
+    z.avail_out = static_cast<uInt>(packed.size());
+    ASSERT_EQ(deflate(&z, Z_FINISH), Z_STREAM_END);
+    packed.resize(z.total_out);
+    deflateEnd(&z);
+    auto file = test::scan(dicom::make_file_meta("1.2.840.10008.5.1.4.1.1.2", s.instance, kDeflated, "") + packed);
+    ASSERT_TRUE(file) << to_string(file.error());
+    archive_.put(std::move(file.value()));
+  }
+  RenderRequest r = request();
+  r.volume.series_uid = "1.2.3.7";
+  r.volume.instance_uid = "1.2.3.7.3";
+  const auto image = wait(service_.render_mpr(r));
+  ASSERT_TRUE(image) << to_string(image.error());
+  EXPECT_EQ(decode_png(image.value().bytes).grey[8 * 4 + 4], 128);  // 50 of 0 to 100
 }
 
 TEST_F(ServiceTest, JPEGIsMadeWhenAskedFor) {
