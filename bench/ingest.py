@@ -520,7 +520,8 @@ def main():
             folder = disk.path
         if a.smoke:
             a.runs, a.associations, a.count, a.seconds, a.idle, a.huge = 1, [1, 2], 24, 1, 20, 64 << 20
-            Cairn.settings = {'store': {'segment_mib': 32, 'prewritten_mib': 64, 'reserve_mib': 8, 'read_cache_mib': 64}, 'index': {}}
+            Cairn.settings = {'store': {'segment_mib': 32, 'prewritten_mib': 64, 'reserve_mib': 8, 'read_cache_mib': 64},
+                              'index': {'unpersisted_records': 2000, 'unpersisted_mib': 4}}
         bench = Bench(a, folder)
         h.expect(bench.peers, 'none of the servers is installed')
         conditions(a, folder, bench.peers)

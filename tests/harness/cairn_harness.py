@@ -216,7 +216,7 @@ def data_set_of(stream):
 
 
 def retrieve(server, study, series, sop):
-    """(status, Part 10 bytes or None) by WADO-RS. A 200 whose body breaks off counts as status 0."""
+    """(status, Part 10 bytes or None) by WADO-RS. When the connection breaks, a text that says how is the status."""
     c = http.client.HTTPConnection('127.0.0.1', server.http, timeout=120)
     try:
         c.request('GET', f'/dicom-web/studies/{study}/series/{series}/instances/{sop}', headers={'Accept': STORED})
@@ -227,8 +227,8 @@ def retrieve(server, study, series, sop):
         found = parts(r.getheader('Content-Type') or '', body)
         expect(len(found) == 1, f'{len(found)} parts for one instance')
         return 200, found[0]
-    except (OSError, http.client.HTTPException):
-        return 0, None
+    except (OSError, http.client.HTTPException) as fault:
+        return f'none ({fault!r})', None
     finally:
         c.close()
 

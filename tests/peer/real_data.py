@@ -14,10 +14,14 @@ import os
 import re
 import subprocess
 import sys
+import warnings
+
+import pydicom
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'harness'))
 import cairn_harness as h  # noqa: E402
 
+warnings.filterwarnings('ignore', module='pydicom')
 NO_INSTANCE = ('.tsv', '.json', '.txt', '.gz', '.nii', '.md', '.bval', '.bvec')
 
 
@@ -26,20 +30,36 @@ def files_of(folder):
                   if not f.lower().endswith(NO_INSTANCE) and 'LICENSES' not in d)
 
 
+File = collections.namedtuple('File', 'sop_class sop syntax data study series contradicts')
+
+
+def uid(data_set, keyword):
+    value = data_set.get(keyword)
+    return str(value).strip('\0 ') if value else ''
+
+
 def meta_of(path):
-    """(SOP class, SOP instance, transfer syntax, data set bytes) of a Part 10 file with all of them, else None."""
+    """The File of a Part 10 file with everything an SCU needs to send it as it is, else None. UIDs are the data set's,
+    read by pydicom; `contradicts` when the File Meta Information says otherwise."""
     with open(path, 'rb') as f:
         data = f.read()
     if data[128:132] != b'DICM':
         return None
     try:
         syntax, body = h.data_set_of(data)
+        read = pydicom.dcmread(path, stop_before_pixels=True, force=True)
+        sop_class, sop = uid(read, 'SOPClassUID'), uid(read, 'SOPInstanceUID')
+        meta_class, meta_sop = uid(read.file_meta, 'MediaStorageSOPClassUID'), uid(read.file_meta, 'MediaStorageSOPInstanceUID')
+        study, series = uid(read, 'StudyInstanceUID'), uid(read, 'SeriesInstanceUID')
     except Exception:  # whatever is wrong with it, it is not one that an SCU could send as it is
         return None
-    values = dict(re.findall(rb'\x02\x00([\x02\x03])\x00UI(?:..)([0-9.]+)', data[132:1000], re.DOTALL))
-    if not syntax or b'\x02' not in values or b'\x03' not in values:
+    if not (syntax and meta_class and meta_sop):
         return None
-    return values[b'\x02'].decode(), values[b'\x03'].decode(), syntax, body
+    return File(sop_class, sop, syntax, body, study, series, (meta_class, meta_sop) != (sop_class, sop))
+
+
+def can_be_filed(file):
+    return all(re.fullmatch(r'[0-9.]{1,64}', u) for u in (file.sop_class, file.sop, file.study, file.series))
 
 
 def find(server, sop):
@@ -69,12 +89,18 @@ def came_back(server, sop, versions):
     return None
 
 
+def open_from(path, offset):
+    with open(path) as f:
+        f.seek(offset)
+        return f.readlines()
+
+
 def by_store(server, folder, work):
     files = files_of(folder)
     sendable = {f: m for f in files if (m := meta_of(f))}
     h.expect(len(sendable) > 900, f'only {len(sendable)} files can be sent')
     journal = os.path.join(work, 'journal')
-    answers, versions, refused = {}, collections.defaultdict(list), []
+    versions, refused = {}, []
     names = sorted(sendable)
     for at in range(0, len(names), 60):  # an association has room for 128 presentation contexts
         batch = names[at:at + 60]
@@ -82,23 +108,24 @@ def by_store(server, folder, work):
         done = subprocess.run([h.cairn_load(), '--port', str(server.dicom), '--journal', journal, *batch], capture_output=True, text=True, timeout=300)
         h.expect(server.running(), f'the server died of one of {batch}\n{server.log_tail()}')
         result = json.loads(done.stdout.strip().splitlines()[-1])
-        with open(journal) as f:
-            f.seek(before)
-            statuses = [line.split() for line in f if line.startswith('A ')]
-        h.expect(len(statuses) == len(batch) - result['statuses'].get('0122', 0),
-                 f'{len(batch)} sent, {len(statuses)} answered: {result}')
-        for path in batch:
-            _, sop, syntax, data = sendable[path]
-            status = next((s for _, uid, s in statuses if uid == sop), '0122')
-            answers[path] = status
+        # One association, no window: each S is followed by its A, unless no presentation context was accepted for it.
+        answers = []
+        for words in map(str.split, open_from(journal, before)):
+            answers += ['0122'] if words[0] == 'S' else []
+            if words[0] == 'A':
+                answers[-1] = words[2]
+        h.expect(len(answers) == len(batch), f'{len(batch)} to send, {len(answers)} sent: {result}')
+        for path, status in zip(batch, answers):
+            file = sendable[path]
             if status == '0000':
-                versions[sop] = [(syntax, data)]  # the newest of several is the current one
+                versions[file.sop] = [(file.syntax, file.data)]  # the newest of several is the current one
             else:
                 refused.append((path, status, result['errors']))
     for path, status, errors in refused:
-        h.log(f'  refused {os.path.relpath(path, folder)}: {status} {errors[:1]}')
-        h.expect(os.path.relpath(path, folder).startswith('malformed') or status == '0122', f'{path} was refused: {status} {errors}')
-        h.expect(errors, f'{path} was refused with {status} and no comment')
+        file, shown = sendable[path], os.path.relpath(path, folder)
+        h.log(f'  refused {shown}: {status}')
+        h.expect(errors, f'{shown} was refused with {status} and no comment')
+        h.expect(shown.startswith('malformed') or file.contradicts or not can_be_filed(file), f'{shown} was refused: {status} {errors}')
     return files, versions
 
 
@@ -110,8 +137,8 @@ def by_import(server, folder, work):
     versions = collections.defaultdict(list)
     for path in files:
         meta = meta_of(path)
-        if meta:
-            versions[meta[1]].append((meta[2], meta[3]))
+        if meta and can_be_filed(meta):
+            versions[meta.sop].append((meta.syntax, meta.data))
     code, again = server.command('import', folder, '--journal', os.path.join(work, 'fresh-journal'), seconds=600)
     h.expect(code in (0, 1), f'cairn import, again: exit status {code}')
     print(again[-1500:])
@@ -137,7 +164,7 @@ def main():
             server.start()
         h.expect(len(versions) > 900, f'only {len(versions)} instances to compare')
         faults, absent = [], 0
-        malformed = {meta[1] for path in files if os.sep + 'malformed' + os.sep in path and (meta := meta_of(path))}
+        malformed = {meta.sop for path in files if os.sep + 'malformed' + os.sep in path and (meta := meta_of(path))}
         for sop, known in versions.items():
             if a.by == 'import' and sop in malformed and find(server, sop) is None:
                 absent += 1  # refused, and import said why

@@ -4,13 +4,16 @@
 // is provisional until its directory is. Lines written to MOUNTPOINT/.control:
 //   forget     the power fails: held writes are dropped and provisional names undone; what was flushed stays
 //   eio on     every write and flush fails with EIO from now on         eio off
+//   eio N      only the next N of them
 //   enospc on  every write fails with ENOSPC from now on                enospc off
 // Truncation, allocation and mkdir take effect at once. Reads see held writes. Runs in the foreground until unmounted.
 #define FUSE_USE_VERSION 31
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -46,7 +49,9 @@ std::string backing;
 std::mutex mutex;  // guards what follows; held during system calls too: order matters more than speed here
 std::map<ino_t, std::vector<Write>> held;
 std::vector<Undo> provisional;
-bool failing = false, full = false;
+bool full = false;
+long failures = 0;  // that are still to come; negative: without end
+
 unsigned long trash_count = 0;
 
 std::string real(const std::string& path) {
@@ -117,20 +122,24 @@ void make_names_durable(const std::string& directory) {
   std::erase_if(provisional, [&](const Undo& u) { return u.directory == directory; });
 }
 
+bool fails() {
+  if (failures > 0) return failures-- > 0;
+  return failures != 0;
+}
+
 int command(std::string line) {
   while (!line.empty() && (line.back() == '\n' || line.back() == ' ')) line.pop_back();
-  if (line == "forget")
+  if (line.starts_with("eio ") && std::isdigit(static_cast<unsigned char>(line[4])) != 0) {
+    failures = std::strtol(line.c_str() + 4, nullptr, 10);
+  } else if (line == "forget") {
     forget_everything();
-  else if (line == "eio on")
-    failing = true;
-  else if (line == "eio off")
-    failing = false;
-  else if (line == "enospc on")
-    full = true;
-  else if (line == "enospc off")
-    full = false;
-  else
+  } else if (line == "eio on" || line == "eio off") {
+    failures = line == "eio on" ? -1 : 0;
+  } else if (line == "enospc on" || line == "enospc off") {
+    full = line == "enospc on";
+  } else {
     return -EINVAL;
+  }
   return 0;
 }
 
@@ -238,7 +247,7 @@ int fs_write(const char*, const char* in, size_t size, off_t offset, fuse_file_i
     const int r = command(std::string(in, size));
     return r == 0 ? static_cast<int>(size) : r;
   }
-  if (failing) return -EIO;
+  if (fails()) return -EIO;
   if (full) return -ENOSPC;
   writes_of(fd_of(file))->push_back({offset, std::vector<char>(in, in + size)});
   return static_cast<int>(size);
@@ -247,12 +256,12 @@ int fs_write(const char*, const char* in, size_t size, off_t offset, fuse_file_i
 int fs_fsync(const char*, int, fuse_file_info* file) {
   const std::lock_guard lock(mutex);
   if (file->fh == UINT64_MAX) return 0;
-  return failing ? -EIO : apply(fd_of(file));
+  return fails() ? -EIO : apply(fd_of(file));
 }
 
 int fs_fsyncdir(const char* path, int, fuse_file_info*) {
   const std::lock_guard lock(mutex);
-  if (failing) return -EIO;
+  if (fails()) return -EIO;
   make_names_durable(path);
   return 0;
 }
@@ -271,7 +280,7 @@ int fs_truncate(const char* path, off_t size, fuse_file_info* file) {
 int fs_fallocate(const char*, int mode, off_t offset, off_t size, fuse_file_info* file) {
   const std::lock_guard lock(mutex);
   if (full) return -ENOSPC;
-  return failing ? -EIO : result(::fallocate(fd_of(file), mode, offset, size));
+  return fails() ? -EIO : result(::fallocate(fd_of(file), mode, offset, size));
 }
 
 int fs_unlink(const char* path) {
