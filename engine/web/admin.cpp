@@ -23,10 +23,14 @@ struct Services {
 
 const char* name_of(store::Outcome outcome) {
   switch (outcome) {
-    case store::Outcome::stored: return "stored";
-    case store::Outcome::identical: return "identical";
-    case store::Outcome::replaced: return "replaced";
-    case store::Outcome::refused: return "refused";
+    case store::Outcome::stored:
+      return "stored";
+    case store::Outcome::identical:
+      return "identical";
+    case store::Outcome::replaced:
+      return "replaced";
+    case store::Outcome::refused:
+      return "refused";
   }
   return "unknown";
 }
@@ -66,10 +70,12 @@ Task<Response> store_instance(Services services, Request* request) {
   }
   CAIRN_CO_TRY(const auto stored, std::move(received));
   const unsigned status = stored.outcome == store::Outcome::refused ? 409 : 200;
-  const json::object answer{{"outcome", name_of(stored.outcome)}, {"sop_class_uid", stored.sop_class_uid},
+  const json::object answer{{"outcome", name_of(stored.outcome)},
+                            {"sop_class_uid", stored.sop_class_uid},
                             {"sop_instance_uid", stored.sop_instance_uid},
                             {"study_instance_uid", stored.study_instance_uid},
-                            {"series_instance_uid", stored.series_instance_uid}, {"bytes", stored.bytes}};
+                            {"series_instance_uid", stored.series_instance_uid},
+                            {"bytes", stored.bytes}};
   co_return no_store(Response::text(status, "application/json", json::serialize(answer) + '\n'));
 }
 
@@ -79,7 +85,9 @@ Task<Response> stats(Services services) {
   co_return no_store(Response::text(200, "application/json", std::move(text)));
 }
 
-Task<Response> openapi() { co_return Response::text(200, "application/json", std::string(kOpenApi)); }
+Task<Response> openapi() {
+  co_return Response::text(200, "application/json", std::string(kOpenApi));
+}
 
 /// The handler behind the check of who asks.
 Handler guarded(const Services& services, std::function<Task<Response>(Request&)> handler) {
@@ -107,7 +115,8 @@ std::optional<Error> refusal_of(const Request& request, bool off_loopback) {
   if (request.headers.contains("Origin")) {
     // A foreign name that was made to point here would be its own origin.
     const bool rebound = !off_loopback && !is_local_or_literal(host_name(host));
-    if (rebound || !is_same_origin(request.headers.get("Origin"), host)) return fail(Errc::refused, "cross-site request");
+    if (rebound || !is_same_origin(request.headers.get("Origin"), host))
+      return fail(Errc::refused, "cross-site request");
   }
   if (request.method == "POST" && is_simple_content_type(request.headers.get("Content-Type"))) {
     return fail(Errc::refused, "Content-Type that a form of another site could send");
@@ -123,7 +132,8 @@ void add_admin_routes(Router& router, archive::Archive& archive, io::WorkerPool&
              guarded(services, [services](Request& request) { return store_instance(services, &request); }),
              instance_limits);
   auto verification = std::make_shared<Verification>(archive, pool);
-  router.add("POST", "/api/v1/verify", guarded(services, [verification](Request&) { return verification->start(verification); }));
+  router.add("POST", "/api/v1/verify",
+             guarded(services, [verification](Request&) { return verification->start(verification); }));
   router.add("GET", "/api/v1/stats", guarded(services, [services](Request&) { return stats(services); }), {0, true});
   router.add("GET", "/api/v1/openapi.json", [](Request&) { return openapi(); }, {0, true});
 }

@@ -173,7 +173,8 @@ Response send_value(const Services& services, const Request& request, const Reso
     // Inflated on the way. Wrapping it would take one more source for a case that no client is known to ask for.
     if (multipart) return error_response(406, fail(Errc::unsupported, "Accept"), "on offer: application/octet-stream");
     response.length = size;
-    response.source = std::make_unique<InflatedRange>(*services.archive, *services.pool, std::move(value.instance), item.range);
+    response.source =
+        std::make_unique<InflatedRange>(*services.archive, *services.pool, std::move(value.instance), item.range);
   } else {
     response.body = before + value.bytes + after;
   }

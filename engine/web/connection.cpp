@@ -10,11 +10,12 @@
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
-#include <ctime>
 
 #include "engine/core/log.h"
 #include "engine/core/uid.h"
 #include "engine/web/error_response.h"
+#include "engine/web/pace.h"
+#include "engine/web/response_head.h"
 #include "engine/web/uri.h"
 
 namespace cairn::web {
@@ -31,43 +32,9 @@ constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
 constexpr std::uint64_t kLongestDiscard = 256u << 10;
 constexpr std::chrono::seconds kLinger{2};
 
-/// Decides how long the peer may take for the next step of a body. Only time spent waiting for the peer counts.
-class Pace {
- public:
-  explicit Pace(const HttpLimits& limits) : limits_(limits) {}
-
-  std::chrono::milliseconds next() const {
-    const auto earned = std::chrono::milliseconds(moved_ / std::max<std::uint64_t>(1, limits_.least_bytes_per_s / 1000));
-    const auto left = limits_.grace + earned - std::chrono::duration_cast<std::chrono::milliseconds>(spent_);
-    return std::clamp(left, std::chrono::milliseconds(1), limits_.stall_timeout);
-  }
-  void step(Clock::time_point began, std::size_t bytes) {
-    spent_ += Clock::now() - began;
-    moved_ += bytes;
-  }
-
- private:
-  const HttpLimits& limits_;
-  Clock::duration spent_{};
-  std::uint64_t moved_ = 0;
-};
-
 /// False for what the system reports: the peer is gone.
 bool is_http_error(const beast::error_code& error) {
   return error.category() == http::make_error_code(http::error::end_of_stream).category();
-}
-
-std::string http_date() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  gmtime_r(&now, &parts);
-  char text[64];
-  const std::size_t length = std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts);
-  return {text, length};
-}
-
-bool is_field_text(std::string_view text) {
-  return text.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos;
 }
 
 /// UIDs of the path: the only part of a request target that is logged as the peer wrote it.
@@ -125,17 +92,11 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
   }
 
  private:
-  /// How an answer must be framed for the request it answers.
-  struct Framing {
-    bool head = false;
-    bool http_1_0 = false;
-    bool keep_alive = false;
-  };
-
   /// The body of the request that `parser` is reading.
   class Body final : public BodyStream {
    public:
-    Body(HttpConnection& connection, Parser& parser) : connection_(connection), parser_(parser), pace_(connection.site_->limits) {}
+    Body(HttpConnection& connection, Parser& parser)
+        : connection_(connection), parser_(parser), pace_(connection.site_->limits) {}
 
     void limit(std::uint64_t bytes) noexcept { limit_ = bytes; }
     void expect_continue() noexcept { continue_owed_ = true; }
@@ -260,9 +221,11 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
     Framing framing;
     framing.head = request.method == "HEAD";
     framing.http_1_0 = parser.get().version() < 11;
-    const bool rest_is_short = parser.is_done() || (!body.continue_owed() && !body.failed() && !parser.chunked() &&
-                                                    parser.content_length_remaining().value_or(kLongestDiscard + 1) <= kLongestDiscard);
+    const bool rest_is_short =
+        parser.is_done() || (!body.continue_owed() && !body.failed() && !parser.chunked() &&
+                             parser.content_length_remaining().value_or(kLongestDiscard + 1) <= kLongestDiscard);
     framing.keep_alive = parser.keep_alive() && rest_is_short && !site_->draining.load(std::memory_order_relaxed);
+    if (ends_with_connection(response, framing)) framing.keep_alive = false;
     const unsigned status = response.status;
     const std::optional<Error> fault = response.fault;
     const bool whole = co_await send(std::move(response), framing);
@@ -276,7 +239,7 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
       }
     }
     unread_ = !parser.is_done();
-    co_return whole && framing.keep_alive && parser.is_done() && !closed_;
+    co_return whole&& framing.keep_alive&& parser.is_done() && !closed_;
   }
 
   /// Finds the route of what has been read and lets it answer.
@@ -290,11 +253,13 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
 
     const std::string_view expectation = request.headers.get("Expect");
     if (!expectation.empty()) {
-      if (!equal_ignoring_case(expectation, "100-continue")) co_return error_response(417, fail(Errc::unsupported, "Expect"));
+      if (!equal_ignoring_case(expectation, "100-continue"))
+        co_return error_response(417, fail(Errc::unsupported, "Expect"));
       if (!parser.is_done()) body.expect_continue();
     }
     body.limit(route.limits.body_bytes);
-    if (parser.content_length().value_or(0) > route.limits.body_bytes || (parser.chunked() && route.limits.body_bytes == 0)) {
+    if (parser.content_length().value_or(0) > route.limits.body_bytes ||
+        (parser.chunked() && route.limits.body_bytes == 0)) {
       co_return error_response(413, fail(Errc::limit_exceeded, "request body"));
     }
     if (!route.limits.light && site_->pool != nullptr &&
@@ -307,7 +272,8 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
       co_return error_response(result.error());
     } catch (const boost::system::system_error& e) {
       // A cancelled wait: the connection is being closed under the handler.
-      if (e.code() != asio::error::operation_aborted) log::error("http handler failed", {{"route", route.path}, {"reason", e.what()}});
+      if (e.code() != asio::error::operation_aborted)
+        log::error("http handler failed", {{"route", route.path}, {"reason", e.what()}});
     } catch (const std::exception& e) {
       log::error("http handler failed", {{"route", route.path}, {"reason", e.what()}});
     }
@@ -371,24 +337,9 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
 
   /// Sends an answer whose first chunk begin_source() has pulled. False: the connection is of no more use.
   asio::awaitable<bool> send(Response response, Framing framing) {
-    const bool bodiless = response.status == 204 || response.status == 304;
-    const bool chunked = response.source && !response.length && !framing.http_1_0;
-    const bool until_close = response.source && !response.length && framing.http_1_0;
-    if (until_close) framing.keep_alive = false;
-    std::string head = "HTTP/1.1 " + std::to_string(response.status) + ' ' + std::string(reason_phrase(response.status)) +
-                       "\r\nDate: " + http_date() + "\r\nX-Content-Type-Options: nosniff\r\n";
-    for (const auto& [name, value] : response.headers.fields()) {
-      if (is_field_text(name) && is_field_text(value)) head.append(name).append(": ").append(value).append("\r\n");
-    }
-    if (chunked) {
-      head += "Transfer-Encoding: chunked\r\n";
-    } else if (!bodiless && !until_close) {
-      const std::uint64_t length = response.source ? *response.length : response.body.size();
-      head += "Content-Length: " + std::to_string(length) + "\r\n";
-    }
-    if (!framing.keep_alive) head += "Connection: close\r\n";
-    if (framing.keep_alive && framing.http_1_0) head += "Connection: keep-alive\r\n";
-    head += "\r\n";
+    const bool bodiless = is_bodiless(response);
+    const bool chunked = is_chunked(response, framing);
+    const std::string head = response_head(response, framing);
 
     Pace pace(site_->limits);
     std::vector<asio::const_buffer> buffers{asio::buffer(head)};
@@ -454,8 +405,9 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
       while (first < buffers.size() && buffers[first].size() == 0) ++first;
       if (first == buffers.size()) co_return true;
       // A view of what is left: the vector is only moved along once its front has been written.
-      const std::vector<asio::const_buffer> rest(buffers.begin() + static_cast<std::ptrdiff_t>(first),
-                                                 buffers.begin() + static_cast<std::ptrdiff_t>(std::min(buffers.size(), first + 64)));
+      const std::vector<asio::const_buffer> rest(
+          buffers.begin() + static_cast<std::ptrdiff_t>(first),
+          buffers.begin() + static_cast<std::ptrdiff_t>(std::min(buffers.size(), first + 64)));
       allow(pace.next());
       const auto began = Clock::now();
       auto outcome = co_await socket_.async_write_some(rest, kToken);
@@ -479,9 +431,15 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
     const auto level = status >= 500 ? log::Level::warning : status >= 400 ? log::Level::info : log::Level::debug;
     if (!log::enabled(level)) return;
     log::write(level, "http",
-               {{"method", request.method}, {"route", route}, {"uids", uids_of(request)}, {"status", status},
-                {"fault", fault ? to_string(*fault) : std::string()}, {"bytes", sent_body_bytes_}, {"us", us},
-                {"whole", cut == 0}, {"peer", peer_address_}});
+               {{"method", request.method},
+                {"route", route},
+                {"uids", uids_of(request)},
+                {"status", status},
+                {"fault", fault ? to_string(*fault) : std::string()},
+                {"bytes", sent_body_bytes_},
+                {"us", us},
+                {"whole", cut == 0},
+                {"peer", peer_address_}});
   }
 
   /// Lets the peer read the answer before what it still sends makes the kernel reset the connection (RFC 9112 §9.6).

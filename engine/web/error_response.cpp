@@ -31,52 +31,88 @@ unsigned http_status(const Error& error) noexcept {
     case Errc::truncated:
     case Errc::malformed:
     case Errc::missing:
-    case Errc::mismatch: return 400;
-    case Errc::limit_exceeded: return 413;
-    case Errc::unsupported: return 501;
-    case Errc::not_found: return 404;
-    case Errc::conflict: return 409;
-    case Errc::refused: return 403;
-    case Errc::out_of_space: return 507;
+    case Errc::mismatch:
+      return 400;
+    case Errc::limit_exceeded:
+      return 413;
+    case Errc::unsupported:
+      return 501;
+    case Errc::not_found:
+      return 404;
+    case Errc::conflict:
+      return 409;
+    case Errc::refused:
+      return 403;
+    case Errc::out_of_space:
+      return 507;
     case Errc::out_of_memory:
     case Errc::cancelled:
-    case Errc::closed: return 503;
-    case Errc::timeout: return 408;
+    case Errc::closed:
+      return 503;
+    case Errc::timeout:
+      return 408;
     case Errc::io:
     case Errc::corrupt:
-    case Errc::internal: return 500;
+    case Errc::internal:
+      return 500;
   }
   return 500;
 }
 
 std::string_view reason_phrase(unsigned status) noexcept {
   switch (status) {
-    case 100: return "Continue";
-    case 200: return "OK";
-    case 201: return "Created";
-    case 204: return "No Content";
-    case 206: return "Partial Content";
-    case 304: return "Not Modified";
-    case 400: return "Bad Request";
-    case 403: return "Forbidden";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 406: return "Not Acceptable";
-    case 408: return "Request Timeout";
-    case 409: return "Conflict";
-    case 411: return "Length Required";
-    case 413: return "Content Too Large";
-    case 415: return "Unsupported Media Type";
-    case 416: return "Range Not Satisfiable";
-    case 417: return "Expectation Failed";
-    case 422: return "Unprocessable Content";
-    case 431: return "Request Header Fields Too Large";
-    case 500: return "Internal Server Error";
-    case 501: return "Not Implemented";
-    case 503: return "Service Unavailable";
-    case 505: return "HTTP Version Not Supported";
-    case 507: return "Insufficient Storage";
-    default: return "Status";
+    case 100:
+      return "Continue";
+    case 200:
+      return "OK";
+    case 201:
+      return "Created";
+    case 204:
+      return "No Content";
+    case 206:
+      return "Partial Content";
+    case 304:
+      return "Not Modified";
+    case 400:
+      return "Bad Request";
+    case 403:
+      return "Forbidden";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 406:
+      return "Not Acceptable";
+    case 408:
+      return "Request Timeout";
+    case 409:
+      return "Conflict";
+    case 411:
+      return "Length Required";
+    case 413:
+      return "Content Too Large";
+    case 415:
+      return "Unsupported Media Type";
+    case 416:
+      return "Range Not Satisfiable";
+    case 417:
+      return "Expectation Failed";
+    case 422:
+      return "Unprocessable Content";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 500:
+      return "Internal Server Error";
+    case 501:
+      return "Not Implemented";
+    case 503:
+      return "Service Unavailable";
+    case 505:
+      return "HTTP Version Not Supported";
+    case 507:
+      return "Insufficient Storage";
+    default:
+      return "Status";
   }
 }
 
@@ -102,7 +138,9 @@ void append_json_string(std::string& out, std::string_view text) {
   out += '"';
 }
 
-Response error_response(const Error& error) { return error_response(http_status(error), error); }
+Response error_response(const Error& error) {
+  return error_response(http_status(error), error);
+}
 
 Response error_response(unsigned status, const Error& error, std::string_view detail) {
   std::string body = "{\"status\":" + std::to_string(status) + ",\"error\":";

@@ -1,8 +1,9 @@
 #include "engine/web/http_fields.h"
 
 #include <algorithm>
-#include <boost/asio/ip/address.hpp>
 #include <charconv>
+
+#include <boost/asio/ip/address.hpp>
 
 #include "engine/web/message.h"
 

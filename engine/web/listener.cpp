@@ -1,14 +1,15 @@
 #include "engine/web/listener.h"
 
+#include <condition_variable>
+#include <mutex>
+#include <set>
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <condition_variable>
-#include <mutex>
-#include <set>
 
 #include "engine/core/check.h"
 #include "engine/core/log.h"
@@ -100,9 +101,13 @@ Result<std::unique_ptr<Listener>> Listener::start(const std::string& address, st
   return std::unique_ptr<Listener>(new Listener(std::move(state)));
 }
 
-Listener::~Listener() { drain(std::chrono::milliseconds(0)); }
+Listener::~Listener() {
+  drain(std::chrono::milliseconds(0));
+}
 
-std::uint16_t Listener::port() const noexcept { return state_->port; }
+std::uint16_t Listener::port() const noexcept {
+  return state_->port;
+}
 
 std::size_t Listener::connections() const {
   const std::scoped_lock lock(state_->mutex);

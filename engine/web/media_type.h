@@ -13,9 +13,9 @@
 namespace cairn::web {
 
 struct MediaRange {
-  std::string type, subtype;  ///< lower case; "*" for any
+  std::string type, subtype;                                    ///< lower case; "*" for any
   std::vector<std::pair<std::string, std::string>> parameters;  ///< names lower case, values unquoted; without q
-  int quality = 1000;         ///< thousandths
+  int quality = 1000;                                           ///< thousandths
 
   /// The value of a parameter; empty when absent.
   std::string_view parameter(std::string_view name) const noexcept;
@@ -30,8 +30,9 @@ std::vector<MediaRange> parse_accept(std::string_view value);
 /// One media type with parameters, as Content-Type has it; nullopt when malformed.
 std::optional<MediaRange> parse_media_type(std::string_view value);
 
-/// Which of `offers` ("image/png") the ranges like best: the highest quality, then the first offered. An offer's quality
-/// is that of the most specific range that matches it. No ranges accept anything. nullopt: none is acceptable.
-std::optional<std::size_t> choose(const std::vector<MediaRange>& ranges, std::initializer_list<std::string_view> offers);
+/// Which of `offers` ("image/png") the ranges like best: the highest quality, then the first offered. An offer's
+/// quality is that of the most specific range that matches it. No ranges accept anything. nullopt: none is acceptable.
+std::optional<std::size_t> choose(const std::vector<MediaRange>& ranges,
+                                  std::initializer_list<std::string_view> offers);
 
 }  // namespace cairn::web

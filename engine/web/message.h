@@ -1,8 +1,9 @@
-// The request and response that routes see, free of any HTTP version: HTTP/1.1 (connection.h) fills and sends them today,
-// another framing can later stand behind the same routes. (RFC 9110.)
+// The request and response that routes see, free of any HTTP version: HTTP/1.1 (connection.h) fills and sends them
+// today, another framing can later stand behind the same routes. (RFC 9110.)
 //
-// A Request is owned by its connection and lives until the response has been sent; its body is pulled. A Response's body
-// is bytes, or a source that is pulled chunk by chunk as fast as the peer takes it. All of it belongs to one reactor.
+// A Request is owned by its connection and lives until the response has been sent; its body is pulled. A Response's
+// body is bytes, or a source that is pulled chunk by chunk as fast as the peer takes it. All of it belongs to one
+// reactor.
 #pragma once
 
 #include <cstdint>
@@ -54,7 +55,7 @@ struct Request {
   std::string peer_address;
   bool peer_is_loopback = false;
   std::vector<std::pair<std::string_view, std::string>> captures;  ///< of the route's template
-  BodyStream* body = nullptr;                                   ///< never null in a handler
+  BodyStream* body = nullptr;                                      ///< never null in a handler
 
   /// What the template captured under `name`; empty when it has no such part.
   const std::string& captured(std::string_view name) const noexcept;
@@ -83,7 +84,7 @@ class BodySource {
 struct Response {
   unsigned status = 200;
   Headers headers;
-  std::string body;                     ///< when `source` is null
+  std::string body;  ///< when `source` is null
   std::unique_ptr<BodySource> source;
   std::optional<std::uint64_t> length;  ///< of what `source` gives, where it is known
   std::optional<Error> fault;           ///< why it is no success; for the log

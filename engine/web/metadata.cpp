@@ -15,7 +15,9 @@ namespace {
 constexpr std::size_t kPassBytes = 16u << 20;
 constexpr std::size_t kPieceBytes = 256u << 10;
 
-std::string bulk_prefix(const Resource& place) { return place.path() + "/bulkdata"; }
+std::string bulk_prefix(const Resource& place) {
+  return place.path() + "/bulkdata";
+}
 
 /// The JSON array of a study or series, in passes over the index. The index hands out headers one after another and
 /// cannot be asked to go on later, and a pool thread must not wait for a slow client: so a pass ends when enough is
@@ -53,7 +55,8 @@ class MetadataSource final : public BodySource {
           if (any) text += ",\n";
           any = true;
           const std::size_t before = text.size();
-          failure = dicom::append_json(text, header, bulk_prefix({place.study, place.series, std::string(sop_instance_uid)}));
+          failure =
+              dicom::append_json(text, header, bulk_prefix({place.study, place.series, std::string(sop_instance_uid)}));
           if (!failure) return false;
           bytes += text.size() - before;
           if (text.size() >= kPieceBytes) {
@@ -161,9 +164,8 @@ Task<Response> metadata(archive::Archive* archive, io::WorkerPool* pool, Request
 void add_metadata_routes(Router& router, archive::Archive& archive, io::WorkerPool& pool) {
   for (const char* path : {"/dicom-web/studies/{study}/metadata", "/dicom-web/studies/{study}/series/{series}/metadata",
                            "/dicom-web/studies/{study}/series/{series}/instances/{instance}/metadata"}) {
-    router.add("GET", path, [archive = &archive, pool = &pool](Request& request) {
-      return metadata(archive, pool, &request);
-    });
+    router.add("GET", path,
+               [archive = &archive, pool = &pool](Request& request) { return metadata(archive, pool, &request); });
   }
 }
 

@@ -1,5 +1,5 @@
-// WADO-RS metadata and bulk data (PS3.18 §10.4.1.1.5, .6): the data sets of a study, series or instance as DICOM JSON from
-// the index alone, and the values that the index leaves out, from the log.
+// WADO-RS metadata and bulk data (PS3.18 §10.4.1.1.5, .6): the data sets of a study, series or instance as DICOM JSON
+// from the index alone, and the values that the index leaves out, from the log.
 #pragma once
 
 #include <memory>

@@ -1,11 +1,11 @@
 #include "engine/web/metrics.h"
 
-#include <prometheus/metric_family.h>
-#include <prometheus/text_serializer.h>
-
 #include <cmath>
 #include <limits>
 #include <map>
+
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
 
 namespace cairn::web {
 namespace {
@@ -24,7 +24,9 @@ ClientMetric with_labels(const Labels& labels) {
   return metric;
 }
 
-double as_double(std::uint64_t value) { return static_cast<double>(value); }
+double as_double(std::uint64_t value) {
+  return static_cast<double>(value);
+}
 
 }  // namespace
 
@@ -121,7 +123,8 @@ void write_archive_metrics(MetricsWriter& writer, const archive::Stats& stats) {
     measured("cairn_volume_free_bytes", "Free space of the file system", volume.free_bytes);
     measured("cairn_volume_queue_depth", "Requests waiting for the appender", volume.queue_depth);
     measured("cairn_volume_failed", "1 when the volume takes no more data", volume.failed ? 1 : 0);
-    writer.histogram("cairn_volume_batch_instances", "Instances made durable by one flush", volume.batch_instances, 1, label);
+    writer.histogram("cairn_volume_batch_instances", "Instances made durable by one flush", volume.batch_instances, 1,
+                     label);
     writer.histogram("cairn_volume_flush_seconds", "Time of one flush", volume.flush_us, 1e-6, label);
   }
 }
@@ -140,7 +143,8 @@ void write_http_metrics(MetricsWriter& writer, const HttpStats::Snapshot& stats)
     writer.counter("cairn_http_requests_total", "Requests answered", as_double(count),
                    {{"route", key.first}, {"status", std::to_string(key.second)}});
   }
-  writer.histogram("cairn_http_request_seconds", "From the end of the header to the end of the answer", stats.microseconds, 1e-6);
+  writer.histogram("cairn_http_request_seconds", "From the end of the header to the end of the answer",
+                   stats.microseconds, 1e-6);
   writer.counter("cairn_http_sent_body_bytes_total", "Bytes of bodies sent", as_double(stats.sent_body_bytes));
   writer.counter("cairn_http_cut_responses_total", "Answers that ended before they were whole", as_double(stats.cut));
 }

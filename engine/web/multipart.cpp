@@ -25,6 +25,8 @@ std::string part_head(std::string_view boundary, bool first, std::string_view co
   return out;
 }
 
-std::string closing(std::string_view boundary) { return "\r\n--" + std::string(boundary) + "--\r\n"; }
+std::string closing(std::string_view boundary) {
+  return "\r\n--" + std::string(boundary) + "--\r\n";
+}
 
 }  // namespace cairn::web

@@ -10,7 +10,8 @@ namespace cairn::web {
 /// A boundary that no content will contain: 128 random bits.
 std::string new_boundary();
 
-/// What stands in front of a part: its delimiter and header. `first` leaves out the line break that ends the part before.
+/// What stands in front of a part: its delimiter and header. `first` leaves out the line break that ends the part
+/// before.
 std::string part_head(std::string_view boundary, bool first, std::string_view content_type, std::uint64_t length,
                       std::string_view content_location);
 

@@ -11,7 +11,8 @@ namespace tags = dicom::tags;
 constexpr std::size_t kStudiesShown = 100;
 constexpr std::size_t kSeriesShown = 200;
 
-constexpr std::string_view kStyle = R"css(body{background:#14171a;color:#dde3e8;font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem}
+constexpr std::string_view kStyle =
+    R"css(body{background:#14171a;color:#dde3e8;font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem}
 a{color:#8cc4ff}h1{font-size:1.3rem}h2{font-size:1.05rem;margin:2rem 0 .5rem}
 table{border-collapse:collapse;width:100%}th,td{padding:.35rem .6rem;text-align:left;border-bottom:1px solid #2b3138}
 .planes{display:flex;flex-wrap:wrap;gap:.5rem}.planes img{background:#000;width:256px;height:256px}
@@ -37,7 +38,9 @@ Response html(std::string text) {
   return response;
 }
 
-std::string cell(std::string_view text) { return "<td>" + html_escaped(text) + "</td>"; }
+std::string cell(std::string_view text) {
+  return "<td>" + html_escaped(text) + "</td>";
+}
 
 /// "2024-05-31" of "20240531"; anything else as it is.
 std::string readable_date(const std::string& value) {
@@ -69,8 +72,10 @@ Result<std::string> studies_page(archive::Archive& archive) {
   if (count == 0) {
     body += "<p>No study is stored yet. Send one over DICOM, or run <code>cairn demo</code>.</p>\n";
   } else {
-    body += "<table><tr><th>Patient</th><th>ID</th><th>Date</th><th>Modalities</th><th>Description</th><th>Series</th>"
-            "<th>Instances</th></tr>\n" + rows + "</table>\n";
+    body +=
+        "<table><tr><th>Patient</th><th>ID</th><th>Date</th><th>Modalities</th><th>Description</th><th>Series</th>"
+        "<th>Instances</th></tr>\n" +
+        rows + "</table>\n";
     if (count > kStudiesShown) {
       body += "<p class=\"dim\">The first " + std::to_string(kStudiesShown) +
               "; all of them are at <a href=\"/dicom-web/studies\">/dicom-web/studies</a>.</p>\n";
@@ -81,15 +86,16 @@ Result<std::string> studies_page(archive::Archive& archive) {
 
 std::string series_section(const Resource& place, const archive::Match& match) {
   const std::string base = html_escaped(place.path());
-  std::string out = "<h2>" + html_escaped(match.text(tags::Modality)) + ' ' + html_escaped(match.text(tags::SeriesNumber)) +
-                    ' ' + html_escaped(match.text(tags::SeriesDescription)) + " <span class=\"dim\">" +
+  std::string out = "<h2>" + html_escaped(match.text(tags::Modality)) + ' ' +
+                    html_escaped(match.text(tags::SeriesNumber)) + ' ' +
+                    html_escaped(match.text(tags::SeriesDescription)) + " <span class=\"dim\">" +
                     html_escaped(match.text(tags::NumberOfSeriesRelatedInstances)) + " instances</span></h2>\n";
   out += "<div class=\"planes\">";
   const std::pair<const char*, const char*> views[] = {{"f", "axial"}, {"a", "coronal"}, {"l", "sagittal"}};
   for (const auto& [orientation, name] : views) {
     const std::string url = base + "/renderedmpr?orientation=" + orientation;
-    out += "<a href=\"" + url + "&amp;viewport=1024,1024\"><img loading=\"lazy\" alt=\"no " + name + " plane\" src=\"" + url +
-           "&amp;viewport=512,512\"></a>";
+    out += "<a href=\"" + url + "&amp;viewport=1024,1024\"><img loading=\"lazy\" alt=\"no " + name + " plane\" src=\"" +
+           url + "&amp;viewport=512,512\"></a>";
   }
   out += "</div>\n<p class=\"dim\"><a href=\"" + base + "/metadata\">metadata</a> · <a href=\"/api/v1/studies/" +
          html_escaped(place.study) + "/series/" + html_escaped(place.series) + "/volume\">volume report</a></p>\n";
@@ -104,8 +110,9 @@ Result<std::string> study_page(archive::Archive& archive, const std::string& stu
   std::string head, sections;
   CAIRN_TRYV(archive.find(query, [&](archive::Match&& match) {
     if (head.empty()) {
-      head = "<p><a href=\"/\">All studies</a></p><h1>" + html_escaped(readable_name(match.text(tags::PatientName))) + "</h1>\n<p>" +
-             html_escaped(match.text(tags::PatientID)) + " · " + html_escaped(readable_date(match.text(tags::StudyDate))) + " · " +
+      head = "<p><a href=\"/\">All studies</a></p><h1>" + html_escaped(readable_name(match.text(tags::PatientName))) +
+             "</h1>\n<p>" + html_escaped(match.text(tags::PatientID)) + " · " +
+             html_escaped(readable_date(match.text(tags::StudyDate))) + " · " +
              html_escaped(match.text(tags::StudyDescription)) + "</p>\n";
     }
     sections += series_section({study, match.text(tags::SeriesInstanceUID), {}}, match);
@@ -143,12 +150,23 @@ std::string html_escaped(std::string_view text) {
   out.reserve(text.size());
   for (const char c : text) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&#39;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;
@@ -171,7 +189,8 @@ std::string readable_name(std::string_view value) {
 
 void add_page_routes(Router& router, archive::Archive& archive, io::WorkerPool& pool) {
   router.add("GET", "/", [archive = &archive, pool = &pool](Request&) { return studies(archive, pool); });
-  router.add("GET", "/studies/{study}", [archive = &archive, pool = &pool](Request& request) { return study(archive, pool, &request); });
+  router.add("GET", "/studies/{study}",
+             [archive = &archive, pool = &pool](Request& request) { return study(archive, pool, &request); });
   router.add("GET", "/style.css", [](Request&) { return style(); }, {0, true});
 }
 

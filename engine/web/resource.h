@@ -27,8 +27,8 @@ Result<Resource> resource_of(const Request& request);
 /// Acceptable media types: the parameter "accept" when there is one, else the Accept field (PS3.18 §8.3.3.1, §8.7.5).
 std::vector<MediaRange> accepted_by(const Request& request);
 
-/// "http://host:port" of the server as the client addressed it, for URLs in results; empty (URLs are then relative) when
-/// Host is no plain host.
+/// "http://host:port" of the server as the client addressed it, for URLs in results; empty (URLs are then relative)
+/// when Host is no plain host.
 std::string base_url(const Request& request);
 
 /// A response that is not modified when the request knows `etag` already; nullopt otherwise.

@@ -9,8 +9,12 @@
 namespace cairn::web {
 namespace {
 
-bool is_capture(std::string_view part) noexcept { return part.size() > 2 && part.front() == '{'; }
-bool is_rest(std::string_view part) noexcept { return part.size() > 5 && part.substr(part.size() - 4) == "...}"; }
+bool is_capture(std::string_view part) noexcept {
+  return part.size() > 2 && part.front() == '{';
+}
+bool is_rest(std::string_view part) noexcept {
+  return part.size() > 5 && part.substr(part.size() - 4) == "...}";
+}
 
 std::vector<std::string> parts_of(std::string_view path) {
   std::vector<std::string> parts;

@@ -36,8 +36,8 @@ class Router {
   void add(std::string method, std::string path, Handler handler, RouteLimits limits = {});
 
   struct Found {
-    const Route* route = nullptr;          ///< null: no route, see `allowed`
-    std::vector<std::string_view> allowed; ///< methods of the path, when the path is known; empty: unknown path
+    const Route* route = nullptr;           ///< null: no route, see `allowed`
+    std::vector<std::string_view> allowed;  ///< methods of the path, when the path is known; empty: unknown path
     std::vector<std::pair<std::string_view, std::string>> captures;  ///< names live in the router
   };
   /// HEAD finds the GET route. Fixed parts win over captures, whatever the order of adding.

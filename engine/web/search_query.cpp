@@ -11,7 +11,7 @@ namespace {
 /// A key that can be matched, in both spellings.
 struct Key {
   std::string_view keyword, tag;
-  std::vector<std::string> archive::Query::*values;
+  std::vector<std::string> archive::Query::* values;
   bool is_uid;
 };
 
@@ -22,12 +22,15 @@ constexpr Key kKeys[] = {
     {"SOPInstanceUID", "00080018", &archive::Query::instance_uids, true},
 };
 
-bool same_tag(std::string_view a, std::string_view b) { return equal_ignoring_case(a, b); }
+bool same_tag(std::string_view a, std::string_view b) {
+  return equal_ignoring_case(a, b);
+}
 
 /// A parameter's name as it may be repeated in a header field.
 bool is_repeatable(std::string_view name) {
   return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '_' || c == '-';
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '_' ||
+           c == '-';
   });
 }
 
@@ -84,7 +87,8 @@ Result<Search> parse_search(archive::Level level, const Resource& path,
       CAIRN_TRY(search.query.offset, parse_count(value, "offset"));
     } else if (name == "fuzzymatching") {
       if (value != "false") {
-        search.warnings.emplace_back("The fuzzymatching parameter is not supported. Only literal matching has been performed.");
+        search.warnings.emplace_back(
+            "The fuzzymatching parameter is not supported. Only literal matching has been performed.");
       }
     } else if (name != "accept") {
       if (!ignored.empty()) ignored += ", ";

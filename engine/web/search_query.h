@@ -15,10 +15,10 @@ inline constexpr std::size_t kMaxMatches = 5000;
 inline constexpr std::size_t kMaxKeyValues = 1000;
 
 struct Search {
-  archive::Query query;            ///< its limit is one more than `limit`, to see whether there are more
+  archive::Query query;  ///< its limit is one more than `limit`, to see whether there are more
   std::size_t limit = kMaxMatches;
-  bool limit_is_ours = true;       ///< the client asked for no limit, or a higher one
-  bool none = false;               ///< the path and the keys exclude each other, or limit=0
+  bool limit_is_ours = true;          ///< the client asked for no limit, or a higher one
+  bool none = false;                  ///< the path and the keys exclude each other, or limit=0
   std::vector<std::string> warnings;  ///< texts of Warning fields (code 299)
 };
 

@@ -36,9 +36,17 @@ Server::Server(std::shared_ptr<Site> site, std::unique_ptr<Listener> listener)
     : site_(std::move(site)), listener_(std::move(listener)) {}
 Server::~Server() = default;
 
-std::uint16_t Server::port() const noexcept { return listener_->port(); }
-std::size_t Server::connections() const { return listener_->connections(); }
-const std::vector<Route>& Server::routes() const noexcept { return site_->router.routes(); }
-bool Server::drain(std::chrono::milliseconds patience) { return listener_->drain(patience); }
+std::uint16_t Server::port() const noexcept {
+  return listener_->port();
+}
+std::size_t Server::connections() const {
+  return listener_->connections();
+}
+const std::vector<Route>& Server::routes() const noexcept {
+  return site_->router.routes();
+}
+bool Server::drain(std::chrono::milliseconds patience) {
+  return listener_->drain(patience);
+}
 
 }  // namespace cairn::web

@@ -1,6 +1,6 @@
-// The web server: DICOMweb at /dicom-web, pictures of volumes, Cairn's own API at /api/v1, /healthz, /metrics, and plain
-// pages at /. Start it last and drain it first: what it is given outlives it, and the reactors' io_contexts are run (by
-// others) until drain() has returned.
+// The web server: DICOMweb at /dicom-web, pictures of volumes, Cairn's own API at /api/v1, /healthz, /metrics, and
+// plain pages at /. Start it last and drain it first: what it is given outlives it, and the reactors' io_contexts are
+// run (by others) until drain() has returned.
 //
 //   auto server = web::Server::start({.address = "127.0.0.1", .port = 8080}, archive, &volumes, pool, reactors);
 //   ... server.value()->drain(std::chrono::seconds(10));
@@ -46,8 +46,8 @@ class Server {
   std::size_t connections() const;
   const std::vector<Route>& routes() const noexcept;
 
-  /// Stops accepting, finishes requests within `patience`, cuts the rest. Blocks; not on a reactor. True when nothing is
-  /// left running.
+  /// Stops accepting, finishes requests within `patience`, cuts the rest. Blocks; not on a reactor. True when nothing
+  /// is left running.
   bool drain(std::chrono::milliseconds patience);
 
  private:

@@ -94,9 +94,7 @@ class StoredStream final : public BodySource {
     std::optional<Result<Chunk>> ready;
   };
 
-  bool crowded() const noexcept {
-    return budget_->held_bytes.load(std::memory_order_relaxed) > budget_->limit_bytes;
-  }
+  bool crowded() const noexcept { return budget_->held_bytes.load(std::memory_order_relaxed) > budget_->limit_bytes; }
   void hold(std::size_t bytes) noexcept {
     budget_->held_bytes.fetch_add(bytes - held_, std::memory_order_relaxed);  // wraps: a difference
     held_ = bytes;

@@ -22,9 +22,9 @@ struct StreamBudget {
 };
 
 struct StreamItem {
-  std::string before;          ///< sent in front
+  std::string before;  ///< sent in front
   archive::Instance instance;
-  ByteRange range;             ///< of its stream; within it
+  ByteRange range;  ///< of its stream; within it
 };
 
 /// Sends every item, then `after`. `archive` and `pool` outlive the source.

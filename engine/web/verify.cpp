@@ -1,11 +1,12 @@
 #include "engine/web/verify.h"
 
+#include <chrono>
+#include <mutex>
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <chrono>
-#include <mutex>
 
 #include "engine/web/error_response.h"
 
@@ -56,7 +57,8 @@ std::string line_of(const store::Fault& fault) {
   append_json_string(line, fault.error.code.message());
   line += ",\"where\":";
   append_json_string(line, fault.error.where);
-  line += ",\"volume\":" + std::to_string(fault.location.volume) + ",\"segment\":" + std::to_string(fault.location.segment) +
+  line += ",\"volume\":" + std::to_string(fault.location.volume) +
+          ",\"segment\":" + std::to_string(fault.location.segment) +
           ",\"offset\":" + std::to_string(fault.location.offset) + ",\"sop_instance_uid\":";
   append_json_string(line, fault.sop_instance_uid);
   return line + "}\n";

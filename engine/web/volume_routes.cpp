@@ -36,8 +36,9 @@ void add_warnings(Response& response, const std::vector<std::string>& warnings) 
 Response render_error(const Error& error, const Resource& path) {
   if (error == Errc::malformed || error == Errc::missing) return error_response(400, error);
   if (error == Errc::unsupported || error == Errc::limit_exceeded) {
-    const std::string report = path.series.empty() ? std::string()
-                                                   : "reasons: /api/v1/studies/" + path.study + "/series/" + path.series + "/volume";
+    const std::string report = path.series.empty()
+                                   ? std::string()
+                                   : "reasons: /api/v1/studies/" + path.study + "/series/" + path.series + "/volume";
     return error_response(422, error, report);
   }
   return error_response(error);
@@ -71,7 +72,8 @@ std::string timing(const volumes::RenderedImage& image) {
   const auto entry = [](const char* name, std::uint64_t us) {
     return std::string(name) + ";dur=" + std::to_string(us / 1000) + '.' + std::to_string(us % 1000 / 100);
   };
-  return entry("build", image.build_us) + ", " + entry("sample", image.sample_us) + ", " + entry("encode", image.encode_us);
+  return entry("build", image.build_us) + ", " + entry("sample", image.sample_us) + ", " +
+         entry("encode", image.encode_us);
 }
 
 Task<Response> picture(Services services, Request* request, Resource path, VolumeQuery query) {

@@ -15,7 +15,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const auto range = web::parse_range(text, 1000);
   if (range.kind == web::RangeRequest::Kind::part) {
-    if (range.range.length == 0 || range.range.first >= 1000 || range.range.length > 1000 - range.range.first) std::abort();
+    if (range.range.length == 0 || range.range.first >= 1000 || range.range.length > 1000 - range.range.first)
+      std::abort();
   }
   (void)web::matches_etag(text, "\"x\"");
   (void)web::is_local_or_literal(web::host_name(text));

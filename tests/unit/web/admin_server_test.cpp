@@ -1,8 +1,7 @@
 // /api/v1 over a socket: storing files, verification, numbers.
+#include <boost/json.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <boost/json.hpp>
 
 #include "tests/unit/web/test_client.h"
 #include "tests/unit/web/test_server.h"
@@ -31,7 +30,8 @@ TEST(AdminApi, StoresAFileAndSaysWhatBecameOfIt) {
   EXPECT_EQ(json::parse(reply.body).at("bytes"), file.size());
   reply = post(server, file);
   EXPECT_EQ(json::parse(reply.body).at("outcome"), "identical");
-  reply = testing::get(server.port(), "/dicom-web/studies/1.2/series/1.2.3/instances/1.2.3.1", {{"Accept", "application/dicom"}});
+  reply = testing::get(server.port(), "/dicom-web/studies/1.2/series/1.2.3/instances/1.2.3.1",
+                       {{"Accept", "application/dicom"}});
   EXPECT_TRUE(reply.body == file);
   server.archive.policy = store::DuplicatePolicy::refuse;
   EXPECT_EQ(post(server, testing::part10_of({.number = 2})).status, 409);
@@ -42,7 +42,9 @@ TEST(AdminApi, TakesABareDataSetAndChunkedBodies) {
   const std::string data_set = testing::data_set_of({});
   EXPECT_EQ(post(server, data_set, "application/octet-stream").status, 200);
   TestClient client(server.port());
-  std::string text = "POST /api/v1/instances HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/dicom\r\nTransfer-Encoding: chunked\r\n\r\n";
+  std::string text =
+      "POST /api/v1/instances HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/dicom\r\nTransfer-Encoding: "
+      "chunked\r\n\r\n";
   const std::string file = testing::part10_of({.instance = "1.2.3.2"});
   for (std::size_t at = 0; at < file.size(); at += 777) {
     const std::string piece = file.substr(at, 777);
@@ -52,7 +54,8 @@ TEST(AdminApi, TakesABareDataSetAndChunkedBodies) {
   }
   client.send(text + "0\r\n\r\n");
   EXPECT_EQ(client.receive().status, 200);
-  const Reply stored = testing::get(server.port(), "/dicom-web/studies/1.2/series/1.2.3/instances/1.2.3.1", {{"Accept", "application/dicom"}});
+  const Reply stored = testing::get(server.port(), "/dicom-web/studies/1.2/series/1.2.3/instances/1.2.3.1",
+                                    {{"Accept", "application/dicom"}});
   EXPECT_THAT(stored.body, ::testing::EndsWith(data_set));
 }
 
@@ -77,8 +80,10 @@ TEST(AdminApi, BoundsTheBody) {
   TestServer server(options);
   EXPECT_EQ(post(server, testing::part10_of({.pixel_bytes = 20'000})).status, 413);
   TestClient client(server.port());
-  client.send("POST /api/v1/instances HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/dicom\r\nTransfer-Encoding: chunked\r\n\r\n4E20\r\n" +
-              testing::part10_of({}).substr(0, 20'000) + "\r\n0\r\n\r\n");
+  client.send(
+      "POST /api/v1/instances HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/dicom\r\nTransfer-Encoding: "
+      "chunked\r\n\r\n4E20\r\n" +
+      testing::part10_of({}).substr(0, 20'000) + "\r\n0\r\n\r\n");
   EXPECT_EQ(client.receive().status, 413);
 }
 
@@ -86,10 +91,13 @@ TEST(AdminApi, LeavesNothingOfASenderThatGoes) {
   TestServer server;
   {
     TestClient client(server.port());
-    client.send("POST /api/v1/instances HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/dicom\r\nContent-Length: 100000\r\n\r\n" +
-                testing::part10_of({}).substr(0, 5000));
+    client.send(
+        "POST /api/v1/instances HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/dicom\r\nContent-Length: "
+        "100000\r\n\r\n" +
+        testing::part10_of({}).substr(0, 5000));
   }
-  for (int i = 0; i < 200 && (server.server().connections() > 0 || server.archive.open_receivers > 0); ++i) ::usleep(10'000);
+  for (int i = 0; i < 200 && (server.server().connections() > 0 || server.archive.open_receivers > 0); ++i)
+    ::usleep(10'000);
   EXPECT_EQ(server.archive.open_receivers, 0);
   EXPECT_EQ(server.archive.stats().counts.instances, 0u);
 }
@@ -126,7 +134,11 @@ TEST(AdminApi, DoesNothingForOtherSites) {
   TestServer server;
   TestClient client(server.port());
   const std::string file = testing::part10_of({});
-  EXPECT_EQ(client.request("POST", "/api/v1/instances", {{"Content-Type", "application/dicom"}, {"Origin", "http://evil.example"}}, file).status, 403);
+  EXPECT_EQ(client
+                .request("POST", "/api/v1/instances",
+                         {{"Content-Type", "application/dicom"}, {"Origin", "http://evil.example"}}, file)
+                .status,
+            403);
   EXPECT_EQ(testing::get(server.port(), "/api/v1/stats", {{"Sec-Fetch-Site", "cross-site"}}).status, 403);
   EXPECT_EQ(server.archive.stats().counts.instances, 0u);
 }

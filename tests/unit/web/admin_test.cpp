@@ -34,7 +34,8 @@ TEST(Admin, DoesNothingForPagesOfOtherSites) {
 }
 
 TEST(Admin, RefusesContentTypesThatAFormCanSend) {
-  for (const char* type : {"text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "Text/Plain;charset=utf-8"}) {
+  for (const char* type : {"text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
+                           "Text/Plain;charset=utf-8"}) {
     EXPECT_TRUE(refusal_of(local_post({{"Content-Type", type}}), false)) << type;
   }
   EXPECT_FALSE(refusal_of(local_post({{"Content-Type", "application/dicom"}}), false));

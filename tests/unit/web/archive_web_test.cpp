@@ -1,13 +1,13 @@
 // The web server over the real archive and real files: in over POST, back over DICOMweb, bit for bit, and as pictures.
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
-#include <boost/json.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <set>
 #include <sstream>
+
+#include <boost/json.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include "engine/core/uid.h"
 #include "engine/dicom/part10.h"
@@ -73,7 +73,8 @@ class ArchiveWeb : public ::testing::Test {
         if (!entry.is_regular_file()) continue;
         Stored one;
         one.file = content(entry.path());
-        const Reply reply = client.request("POST", "/api/v1/instances", {{"Content-Type", "application/dicom"}}, one.file);
+        const Reply reply =
+            client.request("POST", "/api/v1/instances", {{"Content-Type", "application/dicom"}}, one.file);
         if (reply.status != 200) {
           EXPECT_TRUE(reply.status == 415 || reply.status == 400) << entry.path() << ' ' << reply.status << reply.body;
           continue;
@@ -92,7 +93,9 @@ class ArchiveWeb : public ::testing::Test {
     }
     return stored;
   }
-  Reply get(std::string_view target, const TestClient::Fields& fields = {}) { return testing::get(server_->port(), target, fields); }
+  Reply get(std::string_view target, const TestClient::Fields& fields = {}) {
+    return testing::get(server_->port(), target, fields);
+  }
 
   fs::path data_, directory_;
   io::WorkerPool pool_{2, "archive"};
@@ -140,7 +143,8 @@ TEST_F(ArchiveWeb, GivesRealFilesBackBitForBitAndTheirBulkData) {
       EXPECT_TRUE(value.whole) << uri;
       EXPECT_GT(value.body.size(), 0u) << uri;
       // Stored values are where the file has them (a deflated one has them nowhere).
-      if (one.complete && reply.headers.get("Content-Type") != "application/dicom;transfer-syntax=1.2.840.10008.1.2.1.99") {
+      if (one.complete &&
+          reply.headers.get("Content-Type") != "application/dicom;transfer-syntax=1.2.840.10008.1.2.1.99") {
         EXPECT_NE(one.file.find(value.body.substr(0, 4096)), std::string::npos) << uri;
       }
       ++bulk;
@@ -170,7 +174,8 @@ TEST_F(ArchiveWeb, GivesASeriesAsOneBodyAndItsMetadataFromTheIndex) {
   const auto found = json::parse(get(series + "/instances").body).as_array();
   EXPECT_EQ(found.size(), sent.size());
   const std::string study = series.substr(0, series.find("/series/"));
-  const auto studies = json::parse(get("/dicom-web/studies?StudyInstanceUID=" + study.substr(study.rfind('/') + 1)).body).as_array();
+  const auto studies =
+      json::parse(get("/dicom-web/studies?StudyInstanceUID=" + study.substr(study.rfind('/') + 1)).body).as_array();
   ASSERT_EQ(studies.size(), 1u);
   EXPECT_EQ(studies[0].at("00201208").at("Value").at(0).to_number<std::size_t>(), stored.size());
   EXPECT_THAT(get("/").body, HasSubstr("/studies/" + study.substr(study.rfind('/') + 1)));

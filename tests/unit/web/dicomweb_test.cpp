@@ -1,8 +1,7 @@
 // DICOMweb over a socket: search, retrieve, metadata, bulk data, pages.
+#include <boost/json.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <boost/json.hpp>
 
 #include "tests/unit/web/multipart_parser.h"
 #include "tests/unit/web/test_client.h"
@@ -12,9 +11,9 @@ namespace cairn::web {
 namespace {
 
 namespace json = boost::json;
+using testing::get;
 using ::testing::HasSubstr;
 using ::testing::Not;
-using testing::get;
 using testing::part10_of;
 using testing::Reply;
 using testing::Sample;
@@ -26,10 +25,12 @@ constexpr const char* kInstance = "/dicom-web/studies/1.2/series/1.2.3/instances
 /// Two studies: 1.2 with series 1.2.3 (3 instances) and 1.2.4 (1), and 1.9 with one instance.
 void fill(testing::FakeArchive& archive) {
   for (int i = 1; i <= 3; ++i) {
-    archive.put(part10_of({.instance = "1.2.3." + std::to_string(i), .number = i, .pixel_bytes = 20'000u * static_cast<unsigned>(i)}));
+    archive.put(part10_of(
+        {.instance = "1.2.3." + std::to_string(i), .number = i, .pixel_bytes = 20'000u * static_cast<unsigned>(i)}));
   }
   archive.put(part10_of({.series = "1.2.4", .instance = "1.2.4.1", .number = 9}));
-  archive.put(part10_of({.study = "1.9", .series = "1.9.1", .instance = "1.9.1.1", .patient_id = "P2", .patient_name = "<b>&Roe"}));
+  archive.put(part10_of(
+      {.study = "1.9", .series = "1.9.1", .instance = "1.9.1.1", .patient_id = "P2", .patient_name = "<b>&Roe"}));
 }
 
 json::array parsed(const Reply& reply) {
@@ -93,7 +94,8 @@ TEST(Search, IgnoresWhatItDoesNotSupportWithAWarning) {
 TEST(Retrieve, GivesASeriesAsStoredPartByPart) {
   TestServer server;
   fill(server.archive);
-  const Reply reply = get(server.port(), "/dicom-web/studies/1.2/series/1.2.3", {{"Accept", "multipart/related; type=\"application/dicom\"; transfer-syntax=*"}});
+  const Reply reply = get(server.port(), "/dicom-web/studies/1.2/series/1.2.3",
+                          {{"Accept", "multipart/related; type=\"application/dicom\"; transfer-syntax=*"}});
   ASSERT_EQ(reply.status, 200);
   EXPECT_TRUE(reply.headers.contains("Content-Length"));
   ASSERT_TRUE(reply.whole);
@@ -102,9 +104,12 @@ TEST(Retrieve, GivesASeriesAsStoredPartByPart) {
   ASSERT_EQ(parts->size(), 3u);
   for (int i = 1; i <= 3; ++i) {
     const auto& part = (*parts)[static_cast<std::size_t>(i - 1)];
-    EXPECT_EQ(part.body, part10_of({.instance = "1.2.3." + std::to_string(i), .number = i, .pixel_bytes = 20'000u * static_cast<unsigned>(i)}));
+    EXPECT_EQ(part.body, part10_of({.instance = "1.2.3." + std::to_string(i),
+                                    .number = i,
+                                    .pixel_bytes = 20'000u * static_cast<unsigned>(i)}));
     EXPECT_EQ(part.headers.at("content-type"), "application/dicom;transfer-syntax=1.2.840.10008.1.2.1");
-    EXPECT_EQ(part.headers.at("content-location"), "/dicom-web/studies/1.2/series/1.2.3/instances/1.2.3." + std::to_string(i));
+    EXPECT_EQ(part.headers.at("content-location"),
+              "/dicom-web/studies/1.2/series/1.2.3/instances/1.2.3." + std::to_string(i));
   }
 }
 
@@ -114,7 +119,8 @@ TEST(Retrieve, GivesAStudyWhateverTheParts) {
     server.archive.part_bytes = part_bytes;
     std::vector<std::string> files;
     for (int i = 1; i <= 2; ++i) {
-      files.push_back(part10_of({.instance = "1.2.3." + std::to_string(i), .number = i, .pixel_bytes = part_bytes == 1 ? 500u : 5'000'000u}));
+      files.push_back(part10_of(
+          {.instance = "1.2.3." + std::to_string(i), .number = i, .pixel_bytes = part_bytes == 1 ? 500u : 5'000'000u}));
       server.archive.put(files.back());
     }
     const Reply reply = get(server.port(), "/dicom-web/studies/1.2");
@@ -140,7 +146,8 @@ TEST(Retrieve, GivesOneInstanceBareToWhoeverPrefersIt) {
   EXPECT_EQ(reply.status, 206);
   EXPECT_EQ(reply.body, file.substr(100, 1100));
   EXPECT_EQ(reply.headers.get("Content-Range"), "bytes 100-1199/" + std::to_string(file.size()));
-  reply = get(server.port(), kInstance, {{"Accept", "application/dicom"}, {"Range", "bytes=100-1199"}, {"If-Range", "\"other\""}});
+  reply = get(server.port(), kInstance,
+              {{"Accept", "application/dicom"}, {"Range", "bytes=100-1199"}, {"If-Range", "\"other\""}});
   EXPECT_EQ(reply.status, 200);
   reply = get(server.port(), kInstance, {{"Accept", "application/dicom"}, {"Range", "bytes=99999999-"}});
   EXPECT_EQ(reply.status, 416);
@@ -151,7 +158,9 @@ TEST(Retrieve, GivesOneInstanceBareToWhoeverPrefersIt) {
 TEST(Retrieve, OffersWhatIsStoredWhenAskedForSomethingElse) {
   TestServer server;
   fill(server.archive);
-  const Reply reply = get(server.port(), "/dicom-web/studies/1.2", {{"Accept", "multipart/related; type=\"application/dicom\"; transfer-syntax=1.2.840.10008.1.2.4.50"}});
+  const Reply reply =
+      get(server.port(), "/dicom-web/studies/1.2",
+          {{"Accept", "multipart/related; type=\"application/dicom\"; transfer-syntax=1.2.840.10008.1.2.4.50"}});
   EXPECT_EQ(reply.status, 406);
   EXPECT_THAT(reply.body, HasSubstr("1.2.840.10008.1.2.1"));
 }
@@ -214,14 +223,18 @@ TEST(Metadata, OfALongSeriesComesWholeInSeveralPasses) {
   constexpr int kInstances = 300;
   for (int i = 0; i < kInstances; ++i) {
     // About 100 kB of JSON each, so that the whole is made in more than one pass.
-    server.archive.put(part10_of({.instance = "1.2.3." + std::to_string(1000 + i), .description = std::string(100'000, 'd'), .number = i, .pixel_bytes = 0}));
+    server.archive.put(part10_of({.instance = "1.2.3." + std::to_string(1000 + i),
+                                  .description = std::string(100'000, 'd'),
+                                  .number = i,
+                                  .pixel_bytes = 0}));
   }
   const Reply reply = get(server.port(), "/dicom-web/studies/1.2/series/1.2.3/metadata");
   ASSERT_TRUE(reply.whole);
   EXPECT_GT(reply.body.size(), 20u << 20);
   const auto all = parsed(reply);
   ASSERT_EQ(all.size(), static_cast<std::size_t>(kInstances));
-  for (int i = 0; i < kInstances; ++i) EXPECT_EQ(value_of(all[static_cast<std::size_t>(i)], "00080018"), "1.2.3." + std::to_string(1000 + i));
+  for (int i = 0; i < kInstances; ++i)
+    EXPECT_EQ(value_of(all[static_cast<std::size_t>(i)], "00080018"), "1.2.3." + std::to_string(1000 + i));
 }
 
 TEST(BulkData, IsTheValueByteForByteAlsoInRanges) {
@@ -269,7 +282,8 @@ TEST(Pages, ShowStudiesAndPlanesEscaped) {
   EXPECT_THAT(home.body, Not(HasSubstr("<b>")));
   EXPECT_THAT(home.body, HasSubstr("2024-05-31"));
   const Reply study = get(server.port(), "/studies/1.2");
-  EXPECT_THAT(study.body, HasSubstr("src=\"/dicom-web/studies/1.2/series/1.2.3/renderedmpr?orientation=a&amp;viewport="));
+  EXPECT_THAT(study.body,
+              HasSubstr("src=\"/dicom-web/studies/1.2/series/1.2.3/renderedmpr?orientation=a&amp;viewport="));
   EXPECT_EQ(get(server.port(), "/studies/7.7").status, 404);
   EXPECT_EQ(get(server.port(), "/style.css").status, 200);
 }

@@ -1,9 +1,9 @@
 #include "engine/web/error_response.h"
 
-#include <gtest/gtest.h>
+#include <cerrno>
 
 #include <boost/json.hpp>
-#include <cerrno>
+#include <gtest/gtest.h>
 
 namespace cairn::web {
 namespace {
@@ -26,7 +26,9 @@ TEST(ErrorResponse, TellsTheClientsFaultsFromOurs) {
 }
 
 TEST(JsonString, IsValidWhateverTheBytes) {
-  for (const std::string& text : {std::string("plain"), std::string("\"\\\n\t\x01", 5), std::string("\xff\xc0\x80\xed\xa0\x80"), std::string("é山\xf0\x9f\x98\x80"), std::string("cut \xe5\xb1")}) {
+  for (const std::string& text :
+       {std::string("plain"), std::string("\"\\\n\t\x01", 5), std::string("\xff\xc0\x80\xed\xa0\x80"),
+        std::string("é山\xf0\x9f\x98\x80"), std::string("cut \xe5\xb1")}) {
     std::string out;
     append_json_string(out, text);
     boost::system::error_code error;

@@ -136,7 +136,8 @@ Result<> FakeArchive::find(const archive::Query& query, const std::function<bool
       CAIRN_TRY(const auto header, dicom::Header::deserialize(as_bytes(stored.header)));
       CAIRN_TRY(const auto full_set, dicom::DataSet::parse(header));
       const auto& instance = stored.instance;
-      if (!wanted(query.patient_ids, full_set.text(tags::PatientID)) || !wanted(query.study_uids, instance.study_instance_uid) ||
+      if (!wanted(query.patient_ids, full_set.text(tags::PatientID)) ||
+          !wanted(query.study_uids, instance.study_instance_uid) ||
           !wanted(query.series_uids, instance.series_instance_uid) || !wanted(query.instance_uids, uid)) {
         continue;
       }
@@ -209,13 +210,15 @@ std::uint64_t FakeArchive::series_version(std::string_view study_uid, std::strin
 std::unique_ptr<archive::StreamReader> FakeArchive::open(const archive::Instance& instance) {
   const std::scoped_lock lock(mutex_);
   const auto found = stored_.find(instance.sop_instance_uid);
-  return std::make_unique<FakeReader>(found == stored_.end() ? std::string() : found->second.stream, part_bytes, corrupt_from);
+  return std::make_unique<FakeReader>(found == stored_.end() ? std::string() : found->second.stream, part_bytes,
+                                      corrupt_from);
 }
 
 Result<std::uint64_t> FakeArchive::scrub(const std::function<void(const store::Fault&)>& fault,
                                          const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
   progress(50, 100);
-  for (int i = 0; i < scrub_faults; ++i) fault({{0, 1, 4096u * static_cast<unsigned>(i)}, "1.2.3.1", fail(Errc::corrupt, "part")});
+  for (int i = 0; i < scrub_faults; ++i)
+    fault({{0, 1, 4096u * static_cast<unsigned>(i)}, "1.2.3.1", fail(Errc::corrupt, "part")});
   progress(100, 100);
   const std::scoped_lock lock(mutex_);
   return stored_.size();
@@ -249,13 +252,15 @@ std::string data_set_of(const Sample& sample) {
   pixels.tag = tags::PixelData;
   pixels.vr = VR::OW;
   pixels.value.resize(sample.pixel_bytes);
-  for (std::size_t i = 0; i < pixels.value.size(); ++i) pixels.value[i] = static_cast<char>(i * 7 + static_cast<std::size_t>(sample.number));
+  for (std::size_t i = 0; i < pixels.value.size(); ++i)
+    pixels.value[i] = static_cast<char>(i * 7 + static_cast<std::size_t>(sample.number));
   set.set(std::move(pixels));
   return set.encode(dicom::encoding_of(sample.transfer_syntax));
 }
 
 std::string part10_of(const Sample& sample) {
-  return dicom::make_file_meta("1.2.840.10008.5.1.4.1.1.2", sample.instance, sample.transfer_syntax, "TEST") + data_set_of(sample);
+  return dicom::make_file_meta("1.2.840.10008.5.1.4.1.1.2", sample.instance, sample.transfer_syntax, "TEST") +
+         data_set_of(sample);
 }
 
 }  // namespace cairn::web::testing

@@ -7,7 +7,8 @@ namespace {
 
 TEST(Accept, KeepsTypesParametersAndQualities) {
   const auto ranges = parse_accept(
-      "multipart/related; type=\"application/dicom\"; transfer-syntax=1.2.840.10008.1.2.1;q=0.5, Image/PNG , */*;q=0.001");
+      "multipart/related; type=\"application/dicom\"; transfer-syntax=1.2.840.10008.1.2.1;q=0.5, Image/PNG , "
+      "*/*;q=0.001");
   ASSERT_EQ(ranges.size(), 3u);
   EXPECT_EQ(ranges[0].type, "multipart");
   EXPECT_EQ(ranges[0].parameter("type"), "application/dicom");
@@ -32,8 +33,8 @@ TEST(Accept, TakesUnquotedTypesAsSendersWriteThem) {
 }
 
 TEST(Accept, SkipsWhatIsMalformedAndKeepsTheRest) {
-  for (const char* text : {"nonsense, a/b", ", ,a/b", "x/;q, a/b", "a/b;;", "*/png, a/b", "c/d;q=2, a/b", "c/d;q=0.1234, a/b",
-                           "c/d;x=\"open, a/b", "c d/e, a/b"}) {
+  for (const char* text : {"nonsense, a/b", ", ,a/b", "x/;q, a/b", "a/b;;", "*/png, a/b", "c/d;q=2, a/b",
+                           "c/d;q=0.1234, a/b", "c/d;x=\"open, a/b", "c d/e, a/b"}) {
     const auto ranges = parse_accept(text);
     const bool open_quote = std::string_view(text).find("open") != std::string_view::npos;
     ASSERT_EQ(ranges.size(), open_quote ? 0u : 1u) << text;
@@ -60,7 +61,8 @@ TEST(Choice, FollowsQualityThenSpecificityThenOurOrder) {
 TEST(MediaType, IsOneTypeAndNothingElse) {
   EXPECT_TRUE(parse_media_type("application/dicom"));
   EXPECT_TRUE(parse_media_type("text/plain; charset=utf-8"));
-  for (const char* bad : {"", "application", "a/b, c/d", "*/*", "a/*", "a/b c"}) EXPECT_FALSE(parse_media_type(bad)) << bad;
+  for (const char* bad : {"", "application", "a/b, c/d", "*/*", "a/*", "a/b c"})
+    EXPECT_FALSE(parse_media_type(bad)) << bad;
 }
 
 }  // namespace

@@ -1,9 +1,9 @@
 #include "engine/web/multipart.h"
 
-#include <gtest/gtest.h>
-
 #include <random>
 #include <set>
+
+#include <gtest/gtest.h>
 
 #include "tests/unit/web/multipart_parser.h"
 
@@ -19,7 +19,8 @@ TEST(Multipart, ParsesBackToWhatWasWritten) {
     for (std::size_t i = 0; i < bodies.size(); ++i) {
       bodies[i].resize(random() % 300);
       for (char& c : bodies[i]) c = "\r\n-ab\0"[random() % 6];
-      whole += part_head(boundary, i == 0, "application/dicom;transfer-syntax=1.2", bodies[i].size(), "/x/" + std::to_string(i));
+      whole += part_head(boundary, i == 0, "application/dicom;transfer-syntax=1.2", bodies[i].size(),
+                         "/x/" + std::to_string(i));
       whole += bodies[i];
     }
     whole += closing(boundary);

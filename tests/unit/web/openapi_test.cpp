@@ -1,10 +1,10 @@
 // The OpenAPI document and the router say the same about /api/v1.
 #include "engine/web/openapi.h"
 
-#include <gtest/gtest.h>
+#include <set>
 
 #include <boost/json.hpp>
-#include <set>
+#include <gtest/gtest.h>
 
 #include "tests/unit/web/test_client.h"
 #include "tests/unit/web/test_server.h"
@@ -23,7 +23,8 @@ TEST(OpenApi, DescribesEveryRouteAndNoOther) {
   std::set<std::string> described, served;
   const json::value document = json::parse(kOpenApi);
   for (const auto& path : document.at("paths").as_object()) {
-    for (const auto& method : path.value().as_object()) described.insert(upper(method.key()) + ' ' + std::string(path.key()));
+    for (const auto& method : path.value().as_object())
+      described.insert(upper(method.key()) + ' ' + std::string(path.key()));
   }
   testing::TestServer server({}, true);
   for (const Route& route : server.server().routes()) {
@@ -39,7 +40,8 @@ TEST(OpenApi, NamesEveryPartOfItsPathsAndResolvesItsReferences) {
     for (const auto& method : path.value().as_object()) {
       std::set<std::string> named;
       if (const auto* parameters = method.value().as_object().if_contains("parameters")) {
-        for (const auto& parameter : parameters->as_array()) named.insert(std::string(parameter.at("name").as_string()));
+        for (const auto& parameter : parameters->as_array())
+          named.insert(std::string(parameter.at("name").as_string()));
       }
       std::string_view rest = path.key();
       for (std::size_t open; (open = rest.find('{')) != std::string_view::npos;) {

@@ -38,7 +38,8 @@ TEST(Negotiation, NeverSendsSeveralInstancesAsOne) {
 }
 
 TEST(Negotiation, DoesNotOfferWhatWasNotAsked) {
-  for (const char* accept : {"image/jpeg", "multipart/related; type=\"image/jpeg\"", "text/html", "multipart/related;type=\"application/dicom\";q=0"}) {
+  for (const char* accept : {"image/jpeg", "multipart/related; type=\"image/jpeg\"", "text/html",
+                             "multipart/related;type=\"application/dicom\";q=0"}) {
     EXPECT_EQ(form(accept, {kExplicit}), "none") << accept;
   }
 }

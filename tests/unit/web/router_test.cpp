@@ -34,7 +34,9 @@ TEST(Router, FindsTheMostSpecificTemplateAndCapturesItsParts) {
   EXPECT_EQ(found(router, "GET", {"bulk", "1", "a", "0", "b"}), "GET /bulk/{uid}/{path...} uid=1 path=a/0/b");
 }
 
-TEST(Router, AnswersHeadByGet) { EXPECT_EQ(found(make_router(), "HEAD", {"studies"}), "GET /studies"); }
+TEST(Router, AnswersHeadByGet) {
+  EXPECT_EQ(found(make_router(), "HEAD", {"studies"}), "GET /studies");
+}
 
 TEST(Router, TellsUnknownPathsFromMethodsThatAreNotAllowed) {
   const Router router = make_router();

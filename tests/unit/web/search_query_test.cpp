@@ -10,7 +10,11 @@ using Strings = std::vector<std::string>;
 using Pairs = std::vector<std::pair<std::string, std::string>>;
 
 TEST(Search, TakesKeysAsKeywordOrTagAndInLists) {
-  const auto search = parse_search(Level::study, {}, Pairs{{"StudyInstanceUID", "1.2,1.3\\1.4"}, {"0020000d", "1.5"}, {"00100020", "A B"}, {"PatientID", "C"}}).value();
+  const auto search =
+      parse_search(
+          Level::study, {},
+          Pairs{{"StudyInstanceUID", "1.2,1.3\\1.4"}, {"0020000d", "1.5"}, {"00100020", "A B"}, {"PatientID", "C"}})
+          .value();
   EXPECT_EQ(search.query.study_uids, (Strings{"1.2", "1.3", "1.4", "1.5"}));
   EXPECT_EQ(search.query.patient_ids, (Strings{"A B", "C"}));
   EXPECT_TRUE(search.warnings.empty());
@@ -41,8 +45,14 @@ TEST(Search, LimitsEveryAnswer) {
 }
 
 TEST(Search, RefusesWhatCannotBeMeant) {
-  for (const auto& [name, value] : Pairs{{"limit", "-1"}, {"limit", "x"}, {"limit", ""}, {"offset", "1e3"}, {"limit", "99999999999999999999999"},
-                                         {"StudyInstanceUID", "1.2.*"}, {"0020000E", "abc"}, {"SOPInstanceUID", std::string(65, '1')}}) {
+  for (const auto& [name, value] : Pairs{{"limit", "-1"},
+                                         {"limit", "x"},
+                                         {"limit", ""},
+                                         {"offset", "1e3"},
+                                         {"limit", "99999999999999999999999"},
+                                         {"StudyInstanceUID", "1.2.*"},
+                                         {"0020000E", "abc"},
+                                         {"SOPInstanceUID", std::string(65, '1')}}) {
     EXPECT_EQ(parse_search(Level::study, {}, Pairs{{name, value}}).error(), Errc::malformed) << name;
   }
   std::string many = "1";
@@ -51,7 +61,8 @@ TEST(Search, RefusesWhatCannotBeMeant) {
 }
 
 TEST(Search, NamesWhatItIgnoresButNeverItsValueNorOddBytes) {
-  const auto search = parse_search(Level::study, {}, Pairs{{"PatientName", "Doe"}, {"x\"y", "z"}, {"fuzzymatching", "true"}}).value();
+  const auto search =
+      parse_search(Level::study, {}, Pairs{{"PatientName", "Doe"}, {"x\"y", "z"}, {"fuzzymatching", "true"}}).value();
   std::string all;
   for (const auto& warning : search.warnings) all += warning + '\n';
   EXPECT_NE(all.find("PatientName"), std::string::npos);

@@ -1,11 +1,11 @@
 // The server as a client sees it: framing, limits, slow and greedy peers, draining.
 #include "engine/web/server.h"
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
+#include <thread>
 
 #include <boost/json.hpp>
-#include <thread>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include "tests/unit/web/test_client.h"
 #include "tests/unit/web/test_server.h"
@@ -13,9 +13,9 @@
 namespace cairn::web {
 namespace {
 
+using testing::get;
 using ::testing::HasSubstr;
 using ::testing::Not;
-using testing::get;
 using testing::Reply;
 using testing::TestClient;
 using testing::TestServer;
@@ -68,12 +68,14 @@ TEST(WebServer, RefusesWhatIsNoRequestAndGoesOn) {
   TestServer server;
   const std::pair<const char*, int> cases[] = {
       {"NONSENSE\r\n\r\n", 400},
-      {"GET /healthz HTTP/1.1\r\n\r\n", 400},                          // no Host
+      {"GET /healthz HTTP/1.1\r\n\r\n", 400},  // no Host
       {"GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400},
       {"GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n", 400},
       {"GET /a/../b HTTP/1.1\r\nHost: a\r\n\r\n", 400},
       {"POST /api/v1/instances HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n", 400},
-      {"POST /api/v1/instances HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
+      {"POST /api/v1/instances HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: "
+       "chunked\r\n\r\n0\r\n\r\n",
+       400},
       {"POST /api/v1/instances HTTP/1.1\r\nHost: localhost\r\nExpect: magic\r\nContent-Length: 5\r\n\r\nabcde", 417},
       {"GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nabcde", 413},
   };
@@ -118,7 +120,9 @@ TEST(WebServer, EndsSilentConnections) {
 TEST(WebServer, EndsABodyThatStopsArriving) {
   TestServer server(impatient());
   TestClient client(server.port());
-  client.send("POST /api/v1/instances HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/dicom\r\nContent-Length: 100000\r\n\r\n");
+  client.send(
+      "POST /api/v1/instances HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/dicom\r\nContent-Length: "
+      "100000\r\n\r\n");
   client.send(testing::part10_of({}).substr(0, 300));
   EXPECT_EQ(client.receive().status, 408);
   EXPECT_TRUE(client.closed_by_peer());
@@ -150,19 +154,25 @@ TEST(WebServer, SendsContinueOnlyWhenItWantsTheBody) {
   TestServer server;
   TestClient client(server.port());
   const std::string file = testing::part10_of({});
-  client.send("POST /api/v1/instances HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/dicom\r\nExpect: 100-continue\r\nContent-Length: " +
-              std::to_string(file.size()) + "\r\n\r\n");
+  client.send(
+      "POST /api/v1/instances HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/dicom\r\nExpect: "
+      "100-continue\r\nContent-Length: " +
+      std::to_string(file.size()) + "\r\n\r\n");
   EXPECT_EQ(client.receive().status, 100);
   client.send(file);
   EXPECT_EQ(client.receive().status, 200);
-  client.send("POST /api/v1/instances HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/html\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+  client.send(
+      "POST /api/v1/instances HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/html\r\nExpect: "
+      "100-continue\r\nContent-Length: 5\r\n\r\n");
   EXPECT_EQ(client.receive().status, 415);
 }
 
 TEST(WebServer, AnswersAPeerThatStillSends) {
   TestServer server;
   TestClient client(server.port());
-  client.send("POST /api/v1/instances HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/dicom\r\nContent-Length: 20000000\r\n\r\n");
+  client.send(
+      "POST /api/v1/instances HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/dicom\r\nContent-Length: "
+      "20000000\r\n\r\n");
   std::thread sender([&] { client.send(std::string(20'000'000, 'x')); });
   const Reply reply = client.receive();
   sender.join();

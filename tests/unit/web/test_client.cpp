@@ -1,13 +1,13 @@
 #include "tests/unit/web/test_client.h"
 
+#include <cerrno>
+#include <cstdlib>
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <cerrno>
-#include <cstdlib>
 
 namespace cairn::web::testing {
 
@@ -117,9 +117,12 @@ Reply TestClient::receive(bool head) {
   return reply;
 }
 
-Reply TestClient::get(std::string_view target, const Fields& fields) { return request("GET", target, fields, {}); }
+Reply TestClient::get(std::string_view target, const Fields& fields) {
+  return request("GET", target, fields, {});
+}
 
-Reply TestClient::request(std::string_view method, std::string_view target, const Fields& fields, std::string_view body) {
+Reply TestClient::request(std::string_view method, std::string_view target, const Fields& fields,
+                          std::string_view body) {
   std::string text = std::string(method) + ' ' + std::string(target) + " HTTP/1.1\r\nHost: localhost\r\n";
   for (const auto& [name, value] : fields) text += name + ": " + value + "\r\n";
   if (!body.empty() || method == "POST") text += "Content-Length: " + std::to_string(body.size()) + "\r\n";

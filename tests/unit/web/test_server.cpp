@@ -1,8 +1,9 @@
 #include "tests/unit/web/test_server.h"
 
+#include <thread>
+
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
-#include <thread>
 
 #include "engine/core/check.h"
 #include "engine/core/log.h"
@@ -45,7 +46,11 @@ ServerHarness::~ServerHarness() {
   for (auto& thread : state_->threads) thread.join();
 }
 
-Server& ServerHarness::server() { return *state_->server; }
-std::uint16_t ServerHarness::port() { return state_->server->port(); }
+Server& ServerHarness::server() {
+  return *state_->server;
+}
+std::uint16_t ServerHarness::port() {
+  return state_->server->port();
+}
 
 }  // namespace cairn::web::testing

@@ -25,7 +25,8 @@ class ServerHarness {
 /// The same over an archive in memory.
 class TestServer {
  public:
-  explicit TestServer(ServerOptions options = {}, bool with_volumes = false) : harness_(archive, std::move(options), with_volumes) {}
+  explicit TestServer(ServerOptions options = {}, bool with_volumes = false)
+      : harness_(archive, std::move(options), with_volumes) {}
 
   FakeArchive archive;
   Server& server() { return harness_.server(); }

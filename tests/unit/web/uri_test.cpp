@@ -1,8 +1,8 @@
 #include "engine/web/uri.h"
 
-#include <gtest/gtest.h>
-
 #include <random>
+
+#include <gtest/gtest.h>
 
 namespace cairn::web {
 namespace {
@@ -28,7 +28,8 @@ TEST(Target, InAbsoluteFormIsTaken) {
 }
 
 TEST(Target, ThatIsNoPathIsRefused) {
-  for (const char* bad : {"", "*", "a/b", "/a/../b", "/a/%2e%2E/b", "/a/./b", "/%", "/%4", "/%zz", "/%00", "/a%0d%0ab", "/?x=%1"}) {
+  for (const char* bad :
+       {"", "*", "a/b", "/a/../b", "/a/%2e%2E/b", "/a/./b", "/%", "/%4", "/%zz", "/%00", "/a%0d%0ab", "/?x=%1"}) {
     EXPECT_FALSE(parse_target(bad)) << bad;
   }
   EXPECT_EQ(parse_target(std::string(200, '/')).error(), Errc::limit_exceeded);

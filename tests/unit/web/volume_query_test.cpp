@@ -9,7 +9,13 @@ using Pairs = std::vector<std::pair<std::string, std::string>>;
 const Resource kSeries{"1.2", "1.2.3", ""};
 
 TEST(VolumeQuery, TakesAViewAndItsSize) {
-  const auto query = parse_volume_query(kSeries, Pairs{{"orientation", "a"}, {"viewport", "640,480"}, {"window", "40,400"}, {"quality", "75"}, {"mprslab", "12.5"}, {"renderingmethod", "maximum_ip"}}).value();
+  const auto query = parse_volume_query(kSeries, Pairs{{"orientation", "a"},
+                                                       {"viewport", "640,480"},
+                                                       {"window", "40,400"},
+                                                       {"quality", "75"},
+                                                       {"mprslab", "12.5"},
+                                                       {"renderingmethod", "maximum_ip"}})
+                         .value();
   EXPECT_EQ(query.render.volume.study_uid, "1.2");
   EXPECT_EQ(query.render.volume.series_uid, "1.2.3");
   EXPECT_EQ(query.render.orientation, recon::Orientation::anterior);
@@ -39,12 +45,28 @@ TEST(VolumeQuery, TakesACameraWhole) {
 }
 
 TEST(VolumeQuery, NamesTheParameterThatIsWrong) {
-  for (const auto& [name, value] :
-       Pairs{{"orientation", "x"}, {"viewport", "0,5"}, {"viewport", "5"}, {"viewport", "5,5,5"}, {"viewport", "-5,5"}, {"viewport", "99999,5"},
-             {"window", "a,b"}, {"quality", "0"}, {"quality", "101"}, {"quality", "x"}, {"mprslab", "-1"}, {"mprslab", "nan"}, {"mprslab", "inf"},
-             {"renderingmethod", "best"}, {"viewpointup", "1,2"}, {"viewpointup", "1,2,x"}, {"viewpointup", "1,2,inf"},
-             {"volumeinputreference", "abc"}, {"volumeinputreference", "1.2/0"}, {"renderedvolumetricmetadata", "maybe"},
-             {"swivelrange", "30"}, {"animationrate", "5"}}) {
+  for (const auto& [name, value] : Pairs{{"orientation", "x"},
+                                         {"viewport", "0,5"},
+                                         {"viewport", "5"},
+                                         {"viewport", "5,5,5"},
+                                         {"viewport", "-5,5"},
+                                         {"viewport", "99999,5"},
+                                         {"window", "a,b"},
+                                         {"quality", "0"},
+                                         {"quality", "101"},
+                                         {"quality", "x"},
+                                         {"mprslab", "-1"},
+                                         {"mprslab", "nan"},
+                                         {"mprslab", "inf"},
+                                         {"renderingmethod", "best"},
+                                         {"viewpointup", "1,2"},
+                                         {"viewpointup", "1,2,x"},
+                                         {"viewpointup", "1,2,inf"},
+                                         {"volumeinputreference", "abc"},
+                                         {"volumeinputreference", "1.2/0"},
+                                         {"renderedvolumetricmetadata", "maybe"},
+                                         {"swivelrange", "30"},
+                                         {"animationrate", "5"}}) {
     const auto result = parse_volume_query(kSeries, Pairs{{name, value}});
     ASSERT_FALSE(result) << name << '=' << value;
     EXPECT_STREQ(result.error().where, name.c_str()) << value;
@@ -52,7 +74,10 @@ TEST(VolumeQuery, NamesTheParameterThatIsWrong) {
 }
 
 TEST(VolumeQuery, RefusesTwoWaysOfLooking) {
-  EXPECT_FALSE(parse_volume_query(kSeries, Pairs{{"orientation", "a"}, {"viewpointposition", "0,1,0"}, {"viewpointlookat", "0,0,0"}, {"viewpointup", "0,0,1"}}));
+  EXPECT_FALSE(parse_volume_query(kSeries, Pairs{{"orientation", "a"},
+                                                 {"viewpointposition", "0,1,0"},
+                                                 {"viewpointlookat", "0,0,0"},
+                                                 {"viewpointup", "0,0,1"}}));
 }
 
 TEST(VolumeQuery, IgnoresWhatItDoesNotKnowAndSaysSo) {
