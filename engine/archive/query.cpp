@@ -172,7 +172,8 @@ Result<Finder::Keep> Finder::patient(const store::StudyRow& row) {
   if (!patients_given_.insert(row.patient_id).second) return true;
   return emit([&]() -> Result<Match> {
     CAIRN_TRY(Match match, store::decode_attributes(row.attributes));
-    for (const dicom::Element& e : dicom::DataSet(match).elements()) {
+    const dicom::DataSet all = match;
+    for (const dicom::Element& e : all.elements()) {
       const bool of_patient = e.tag.group == 0x0010 || e.tag == tags::SpecificCharacterSet;
       const bool of_study = e.tag == tags::PatientAge || e.tag == tags::PatientSize || e.tag == tags::PatientWeight ||
                             e.tag == tags::Occupation || e.tag == tags::AdditionalPatientHistory;
