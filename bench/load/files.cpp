@@ -117,17 +117,18 @@ Result<std::unique_ptr<Corpus>> file_corpus(const std::vector<std::string>& path
   std::vector<fs::path> files;
   for (const auto& path : paths) {
     std::error_code error;
-    if (fs::is_directory(path, error)) {
-      for (fs::recursive_directory_iterator it(path, error), end; !error && it != end; it.increment(error)) {
-        std::error_code ignored;
-        if (it->is_regular_file(ignored)) files.push_back(it->path());
-      }
-    } else {
+    if (!fs::is_directory(path, error)) {
       files.emplace_back(path);
+      continue;
+    }
+    const auto first = static_cast<std::ptrdiff_t>(files.size());
+    for (fs::recursive_directory_iterator it(path, error), end; !error && it != end; it.increment(error)) {
+      std::error_code ignored;
+      if (it->is_regular_file(ignored)) files.push_back(it->path());
     }
     if (error) return Error{error, 0, "list folder"};
+    std::sort(files.begin() + first, files.end());
   }
-  std::sort(files.begin(), files.end());
   auto corpus = std::make_unique<FileCorpus>();
   for (const auto& file : files) {
     CAIRN_TRYV(corpus->add(file, skipped));

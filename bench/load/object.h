@@ -49,8 +49,8 @@ class Corpus {
 /// `huge_bytes` is the length of a huge object; ignored for other kinds.
 std::unique_ptr<Corpus> generated_corpus(Kind kind, std::uint64_t seed, std::uint64_t huge_bytes);
 
-/// All Part 10 files below `paths`, mapped. Files that are none are counted in `skipped`. Errors: io, not_found (no
-/// file could be used).
+/// All Part 10 files below `paths`, mapped; in the order given, those of a folder by name. Files that are none are
+/// counted in `skipped`. Errors: io, not_found (no file could be used).
 Result<std::unique_ptr<Corpus>> file_corpus(const std::vector<std::string>& paths, std::uint64_t& skipped);
 
 }  // namespace cairn::load

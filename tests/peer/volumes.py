@@ -73,7 +73,7 @@ def main():
                 where = find(server, meta.sop) if meta and can_be_filed(meta) else None
                 if where:
                     studies[where[1]] = where[0]
-            h.expect(studies, f'{name}: none of its instances is in the archive')
+            h.expect(studies, f'{name}: none of its instances is in the archive\n{text[-1500:]}\n{server.log_tail(10)}')
             for series, study in studies.items():
                 status, body = server.get(f'/api/v1/studies/{study}/series/{series}/volume', seconds=120)
                 h.expect(status == 200, f'{name}: volume report: HTTP {status} {body[:300]}')
