@@ -15,7 +15,9 @@ std::string text_of(Bytes value) {
   return std::string(text);
 }
 
-std::string uid_of(Bytes value) { return std::string(trim_uid(as_text(value))); }
+std::string uid_of(Bytes value) {
+  return std::string(trim_uid(as_text(value)));
+}
 
 Result<std::uint16_t> us_of(Bytes value, std::uint64_t offset) {
   if (value.size() != 2) return fail(Errc::malformed, "number in command set", offset);
@@ -38,39 +40,70 @@ std::vector<Tag> tags_of(Bytes value) {
 
 Result<> take(CommandSet& c, std::uint16_t element, Bytes value, std::uint64_t offset, bool& typed, bool& commanded) {
   switch (element) {
-    case 0x0002: c.affected_sop_class_uid = uid_of(value); break;
-    case 0x0003: c.requested_sop_class_uid = uid_of(value); break;
+    case 0x0002:
+      c.affected_sop_class_uid = uid_of(value);
+      break;
+    case 0x0003:
+      c.requested_sop_class_uid = uid_of(value);
+      break;
     case 0x0100: {
       CAIRN_TRY(auto field, us_of(value, offset));
       c.command = static_cast<CommandField>(field);
       commanded = true;
       break;
     }
-    case 0x0110: return set_us(c.message_id, value, offset);
-    case 0x0120: return set_us(c.message_id_being_responded_to, value, offset);
-    case 0x0600: c.move_destination = text_of(value); break;
-    case 0x0700: return set_us(c.priority, value, offset);
+    case 0x0110:
+      return set_us(c.message_id, value, offset);
+    case 0x0120:
+      return set_us(c.message_id_being_responded_to, value, offset);
+    case 0x0600:
+      c.move_destination = text_of(value);
+      break;
+    case 0x0700:
+      return set_us(c.priority, value, offset);
     case 0x0800: {
       CAIRN_TRY(c.data_set_type, us_of(value, offset));
       typed = true;
       break;
     }
-    case 0x0900: return set_us(c.status, value, offset);
-    case 0x0901: c.offending_elements = tags_of(value); break;
-    case 0x0902: c.error_comment = text_of(value); break;
-    case 0x0903: return set_us(c.error_id, value, offset);
-    case 0x1000: c.affected_sop_instance_uid = uid_of(value); break;
-    case 0x1001: c.requested_sop_instance_uid = uid_of(value); break;
-    case 0x1002: return set_us(c.event_type_id, value, offset);
-    case 0x1005: c.attribute_identifier_list = tags_of(value); break;
-    case 0x1008: return set_us(c.action_type_id, value, offset);
-    case 0x1020: return set_us(c.remaining, value, offset);
-    case 0x1021: return set_us(c.completed, value, offset);
-    case 0x1022: return set_us(c.failed, value, offset);
-    case 0x1023: return set_us(c.warning, value, offset);
-    case 0x1030: c.move_originator_ae = text_of(value); break;
-    case 0x1031: return set_us(c.move_originator_message_id, value, offset);
-    default: break;
+    case 0x0900:
+      return set_us(c.status, value, offset);
+    case 0x0901:
+      c.offending_elements = tags_of(value);
+      break;
+    case 0x0902:
+      c.error_comment = text_of(value);
+      break;
+    case 0x0903:
+      return set_us(c.error_id, value, offset);
+    case 0x1000:
+      c.affected_sop_instance_uid = uid_of(value);
+      break;
+    case 0x1001:
+      c.requested_sop_instance_uid = uid_of(value);
+      break;
+    case 0x1002:
+      return set_us(c.event_type_id, value, offset);
+    case 0x1005:
+      c.attribute_identifier_list = tags_of(value);
+      break;
+    case 0x1008:
+      return set_us(c.action_type_id, value, offset);
+    case 0x1020:
+      return set_us(c.remaining, value, offset);
+    case 0x1021:
+      return set_us(c.completed, value, offset);
+    case 0x1022:
+      return set_us(c.failed, value, offset);
+    case 0x1023:
+      return set_us(c.warning, value, offset);
+    case 0x1030:
+      c.move_originator_ae = text_of(value);
+      break;
+    case 0x1031:
+      return set_us(c.move_originator_message_id, value, offset);
+    default:
+      break;
   }
   return outcome::success();
 }
@@ -194,8 +227,8 @@ CommandSet make_response(const CommandSet& request, std::uint16_t status) {
   response.command = response_to(request.command);
   response.affected_sop_class_uid =
       request.affected_sop_class_uid.empty() ? request.requested_sop_class_uid : request.affected_sop_class_uid;
-  response.affected_sop_instance_uid =
-      request.affected_sop_instance_uid.empty() ? request.requested_sop_instance_uid : request.affected_sop_instance_uid;
+  response.affected_sop_instance_uid = request.affected_sop_instance_uid.empty() ? request.requested_sop_instance_uid
+                                                                                 : request.affected_sop_instance_uid;
   response.message_id_being_responded_to = request.message_id.value_or(0);
   response.status = status;
   return response;

@@ -16,6 +16,7 @@ namespace cairn::dicom {
 inline constexpr std::size_t kMaxCommandBytes = 64u << 10;
 
 /// Command Field (0000,0100). A response is its request with the high bit set.
+// clang-format off
 enum class CommandField : std::uint16_t {
   c_store_rq = 0x0001, c_store_rsp = 0x8001,
   c_get_rq = 0x0010, c_get_rsp = 0x8010,
@@ -30,7 +31,10 @@ enum class CommandField : std::uint16_t {
   n_delete_rq = 0x0150, n_delete_rsp = 0x8150,
   c_cancel_rq = 0x0fff,
 };
-constexpr bool is_response(CommandField field) noexcept { return (static_cast<std::uint16_t>(field) & 0x8000) != 0; }
+// clang-format on
+constexpr bool is_response(CommandField field) noexcept {
+  return (static_cast<std::uint16_t>(field) & 0x8000) != 0;
+}
 constexpr CommandField response_to(CommandField field) noexcept {
   return static_cast<CommandField>(static_cast<std::uint16_t>(field) | 0x8000);
 }
@@ -40,21 +44,21 @@ inline constexpr std::uint16_t kNoDataSet = 0x0101;  ///< Command Data Set Type 
 /// An absent UID or text is empty, an absent number is nullopt. Text is without its padding.
 struct CommandSet {
   CommandField command = CommandField::c_echo_rq;
-  std::string affected_sop_class_uid, requested_sop_class_uid;        // (0000,0002) (0000,0003)
-  std::string affected_sop_instance_uid, requested_sop_instance_uid;  // (0000,1000) (0000,1001)
-  std::optional<std::uint16_t> message_id;                            // (0000,0110)
-  std::optional<std::uint16_t> message_id_being_responded_to;         // (0000,0120)
-  std::string move_destination;                                       // (0000,0600)
-  std::optional<std::uint16_t> priority;                              // (0000,0700)
-  std::uint16_t data_set_type = kNoDataSet;                           // (0000,0800)
-  std::optional<std::uint16_t> status;                                // (0000,0900)
-  std::vector<Tag> offending_elements;                                // (0000,0901)
-  std::string error_comment;                                          // (0000,0902), at most 64 characters
+  std::string affected_sop_class_uid, requested_sop_class_uid;           // (0000,0002) (0000,0003)
+  std::string affected_sop_instance_uid, requested_sop_instance_uid;     // (0000,1000) (0000,1001)
+  std::optional<std::uint16_t> message_id;                               // (0000,0110)
+  std::optional<std::uint16_t> message_id_being_responded_to;            // (0000,0120)
+  std::string move_destination;                                          // (0000,0600)
+  std::optional<std::uint16_t> priority;                                 // (0000,0700)
+  std::uint16_t data_set_type = kNoDataSet;                              // (0000,0800)
+  std::optional<std::uint16_t> status;                                   // (0000,0900)
+  std::vector<Tag> offending_elements;                                   // (0000,0901)
+  std::string error_comment;                                             // (0000,0902), at most 64 characters
   std::optional<std::uint16_t> error_id, event_type_id, action_type_id;  // (0000,0903) (0000,1002) (0000,1008)
-  std::vector<Tag> attribute_identifier_list;                         // (0000,1005)
-  std::optional<std::uint16_t> remaining, completed, failed, warning; // (0000,1020) to (0000,1023)
-  std::string move_originator_ae;                                     // (0000,1030)
-  std::optional<std::uint16_t> move_originator_message_id;            // (0000,1031)
+  std::vector<Tag> attribute_identifier_list;                            // (0000,1005)
+  std::optional<std::uint16_t> remaining, completed, failed, warning;    // (0000,1020) to (0000,1023)
+  std::string move_originator_ae;                                        // (0000,1030)
+  std::optional<std::uint16_t> move_originator_message_id;               // (0000,1031)
 
   bool has_data_set() const noexcept { return data_set_type != kNoDataSet; }
 };

@@ -106,8 +106,8 @@ struct UserInformation {
   std::vector<RoleSelection> roles;
   std::vector<ExtendedNegotiation> extended;
   std::vector<CommonExtendedNegotiation> common_extended;
-  std::optional<UserIdentity> user_identity;           ///< in a request
-  std::optional<std::string> user_identity_response;   ///< in an acceptance
+  std::optional<UserIdentity> user_identity;          ///< in a request
+  std::optional<std::string> user_identity_response;  ///< in an acceptance
 };
 
 /// `ContextItem` is ProposedContext in a request, NegotiatedContext in an acceptance.
@@ -128,12 +128,12 @@ struct AssociateRJ {
   enum class Source : std::uint8_t { user = 1, provider_acse = 2, provider_presentation = 3 };
   enum Reason : std::uint8_t {
     no_reason = 1,
-    application_context_not_supported = 2,   // source user
-    calling_ae_not_recognized = 3,           // source user
-    called_ae_not_recognized = 7,            // source user
-    protocol_version_not_supported = 2,      // source provider_acse
-    temporary_congestion = 1,                // source provider_presentation
-    local_limit_exceeded = 2,                // source provider_presentation
+    application_context_not_supported = 2,  // source user
+    calling_ae_not_recognized = 3,          // source user
+    called_ae_not_recognized = 7,           // source user
+    protocol_version_not_supported = 2,     // source provider_acse
+    temporary_congestion = 1,               // source provider_presentation
+    local_limit_exceeded = 2,               // source provider_presentation
   };
   std::uint8_t result = 1, source = 1, reason = 1;
 };
@@ -168,7 +168,8 @@ std::string encode_release_rq();
 std::string encode_release_rp();
 
 /// The 12 bytes before a fragment that is alone in its P-DATA-TF. Precondition: `fragment_bytes` < 2^32 - 6.
-void write_p_data_header(std::byte* p, std::uint8_t context_id, bool command, bool last, std::uint32_t fragment_bytes) noexcept;
+void write_p_data_header(std::byte* p, std::uint8_t context_id, bool command, bool last,
+                         std::uint32_t fragment_bytes) noexcept;
 /// A command or data set as P-DATA-TF PDUs none of which is longer than `max_length` (0: unlimited).
 void append_p_data(std::string& out, std::uint8_t context_id, bool command, Bytes bytes, std::uint32_t max_length);
 

@@ -14,7 +14,10 @@ class Reader {
   bool empty() const noexcept { return remaining() == 0; }
   std::uint64_t offset() const noexcept { return base_ + at_; }
 
-  Result<std::uint8_t> u8(const char* where) { CAIRN_TRYV(need(1, where)); return std::to_integer<std::uint8_t>(bytes_[at_++]); }
+  Result<std::uint8_t> u8(const char* where) {
+    CAIRN_TRYV(need(1, where));
+    return std::to_integer<std::uint8_t>(bytes_[at_++]);
+  }
   Result<std::uint16_t> u16(const char* where) {
     CAIRN_TRYV(need(2, where));
     at_ += 2;
@@ -30,7 +33,11 @@ class Reader {
     at_ += n;
     return bytes_.subspan(at_ - n, n);
   }
-  Result<> skip(std::size_t n, const char* where) { CAIRN_TRYV(need(n, where)); at_ += n; return outcome::success(); }
+  Result<> skip(std::size_t n, const char* where) {
+    CAIRN_TRYV(need(n, where));
+    at_ += n;
+    return outcome::success();
+  }
   Result<std::string> text(std::size_t n, const char* where) {
     CAIRN_TRY(auto b, bytes(n, where));
     return std::string(as_text(b));
@@ -197,7 +204,9 @@ Result<> decode_user_item(const Reader::Item& item, UserInformation& user) {
       user.roles.push_back(std::move(role));
       break;
     }
-    case 0x55: user.implementation_version_name = trimmed(item.body.first(std::min<std::size_t>(item.body.size(), 64))); break;
+    case 0x55:
+      user.implementation_version_name = trimmed(item.body.first(std::min<std::size_t>(item.body.size(), 64)));
+      break;
     case 0x56: {
       ExtendedNegotiation extended;
       CAIRN_TRY(extended.sop_class_uid, counted_uid(in, "extended negotiation"));
@@ -220,7 +229,8 @@ Result<> decode_user_item(const Reader::Item& item, UserInformation& user) {
       user.user_identity_response = std::move(response);
       break;
     }
-    default: break;
+    default:
+      break;
   }
   return outcome::success();
 }
@@ -288,7 +298,9 @@ Result<AssociateRQ> decode_associate_rq(Bytes body) {
   return pdu;
 }
 
-Result<AssociateAC> decode_associate_ac(Bytes body) { return decode_associate<NegotiatedContext>(body, 0x21); }
+Result<AssociateAC> decode_associate_ac(Bytes body) {
+  return decode_associate<NegotiatedContext>(body, 0x21);
+}
 
 Result<AssociateRJ> decode_associate_rj(Bytes body) {
   Reader in(body);

@@ -8,7 +8,9 @@ namespace {
 
 constexpr std::size_t kMaxItemBytes = 0xffff;
 
-void put_u8(std::string& out, unsigned value) { out += static_cast<char>(value); }
+void put_u8(std::string& out, unsigned value) {
+  out += static_cast<char>(value);
+}
 void put_u16(std::string& out, std::size_t value) {
   put_u8(out, static_cast<unsigned>(value >> 8) & 0xff);
   put_u8(out, static_cast<unsigned>(value) & 0xff);
@@ -26,7 +28,9 @@ void put_ae(std::string& out, std::string_view title) {
   padded.resize(16, ' ');
   out += padded;
 }
-std::string_view cut_uid(std::string_view uid) { return uid.substr(0, 64); }
+std::string_view cut_uid(std::string_view uid) {
+  return uid.substr(0, 64);
+}
 
 void put_item(std::string& out, std::uint8_t type, std::string_view body) {
   if (body.size() > kMaxItemBytes) return;
@@ -135,8 +139,12 @@ std::string encode_associate(const Associate<ContextItem>& pdu, Type type, std::
 
 }  // namespace
 
-std::string encode(const AssociateRQ& pdu) { return encode_associate(pdu, Type::associate_rq, 0x20); }
-std::string encode(const AssociateAC& pdu) { return encode_associate(pdu, Type::associate_ac, 0x21); }
+std::string encode(const AssociateRQ& pdu) {
+  return encode_associate(pdu, Type::associate_rq, 0x20);
+}
+std::string encode(const AssociateAC& pdu) {
+  return encode_associate(pdu, Type::associate_ac, 0x21);
+}
 
 std::string encode(const AssociateRJ& pdu) {
   const char body[] = {0, static_cast<char>(pdu.result), static_cast<char>(pdu.source), static_cast<char>(pdu.reason)};
@@ -148,8 +156,12 @@ std::string encode(const Abort& pdu) {
   return with_header(Type::abort, {body, sizeof body});
 }
 
-std::string encode_release_rq() { return with_header(Type::release_rq, {"\0\0\0\0", 4}); }
-std::string encode_release_rp() { return with_header(Type::release_rp, {"\0\0\0\0", 4}); }
+std::string encode_release_rq() {
+  return with_header(Type::release_rq, {"\0\0\0\0", 4});
+}
+std::string encode_release_rp() {
+  return with_header(Type::release_rp, {"\0\0\0\0", 4});
+}
 
 void write_p_data_header(std::byte* p, std::uint8_t context_id, bool command, bool last,
                          std::uint32_t fragment_bytes) noexcept {

@@ -1,10 +1,10 @@
 #include "engine/dimse/access.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+
+#include <arpa/inet.h>
 
 namespace cairn::dimse {
 
@@ -62,7 +62,8 @@ Result<AccessList> AccessList::make(const Options& options) {
   }
   if (list.rules_.empty()) {
     CAIRN_TRY(const auto ours, Network::parse(options.address));
-    if (!ours.is_loopback()) return fail(Errc::missing, "callers: off loopback the configuration must say who may call");
+    if (!ours.is_loopback())
+      return fail(Errc::missing, "callers: off loopback the configuration must say who may call");
   }
   return list;
 }
@@ -74,9 +75,9 @@ AccessList::Answer AccessList::check(std::string_view calling_ae, std::string_vi
   const auto peer = Network::parse(peer_address);
   for (const Rule& rule : rules_) {
     if (rule.ae_title != "*" && rule.ae_title != calling_ae) continue;
-    const bool here = rule.networks.empty() ||
-                      (peer && std::any_of(rule.networks.begin(), rule.networks.end(),
-                                           [&](const Network& n) { return n.contains(peer.value()); }));
+    const bool here =
+        rule.networks.empty() || (peer && std::any_of(rule.networks.begin(), rule.networks.end(),
+                                                      [&](const Network& n) { return n.contains(peer.value()); }));
     if (here) return {Verdict::allowed, rule.duplicates};
   }
   return {Verdict::unknown_calling_ae, duplicates_};

@@ -71,8 +71,7 @@ Task<std::unique_ptr<StoreClient>> StoreClient::open(ClientOptions options) {
   if (options.contexts.empty() || options.contexts.size() > pdu::kMaxPresentationContexts) {
     co_return fail(Errc::limit_exceeded, "presentation contexts");
   }
-  CAIRN_CO_TRY(auto stream,
-               co_await net::connect_tcp(options.host, options.port, net::Clock::now() + options.connect));
+  CAIRN_CO_TRY(auto stream, co_await net::connect_tcp(options.host, options.port, net::Clock::now() + options.connect));
   const net::AssociationOptions association_options{
       .max_pdu_bytes = options.max_pdu_bytes, .artim = options.answer, .idle = options.answer, .stall = options.answer};
   std::unique_ptr<StoreClient> client(new StoreClient);

@@ -29,9 +29,9 @@ struct ClientOptions {
     std::string abstract_syntax;
     std::vector<std::string> transfer_syntaxes;
   };
-  std::vector<Proposal> contexts;      ///< at most 128
+  std::vector<Proposal> contexts;  ///< at most 128
   std::uint32_t max_pdu_bytes = 256u << 10;
-  std::uint16_t async_window = 1;      ///< operations outstanding that we ask for
+  std::uint16_t async_window = 1;  ///< operations outstanding that we ask for
   std::chrono::milliseconds connect{10'000}, answer{60'000};
 };
 

@@ -115,8 +115,8 @@ Task<> Session::find(const Context& context, std::uint8_t context_id, CommandSet
 
   const auto shared = std::make_shared<const FindRequest>(std::move(read.value()));
   CommandSet pending = dicom::make_response(
-      request, static_cast<std::uint16_t>(shared->unsupported_keys ? Status::pending_with_unsupported_keys
-                                                                   : Status::pending));
+      request,
+      static_cast<std::uint16_t>(shared->unsupported_keys ? Status::pending_with_unsupported_keys : Status::pending));
   pending.data_set_type = 0x0000;
   const std::string pending_bytes = dicom::encode_command(pending);
 

@@ -21,8 +21,8 @@ struct Context {
 struct Agreement {
   dicom::pdu::AssociateAC acceptance;
   std::array<std::optional<Context>, 128> contexts;  ///< by (ID - 1) / 2
-  unsigned window = 1;                   ///< operations that the requestor may have outstanding
-  std::uint32_t peer_max_length = 0;     ///< of P-DATA-TF PDUs to the peer; 0: unlimited
+  unsigned window = 1;                               ///< operations that the requestor may have outstanding
+  std::uint32_t peer_max_length = 0;                 ///< of P-DATA-TF PDUs to the peer; 0: unlimited
 
   const Context* context(std::uint8_t id) const noexcept {
     const auto& entry = contexts[id / 2];

@@ -17,17 +17,17 @@ struct Caller {
 };
 
 struct Options {
-  std::string address = "127.0.0.1";   ///< to listen on
-  std::uint16_t port = 11112;          ///< 0: any free one, then Server::port() tells
+  std::string address = "127.0.0.1";  ///< to listen on
+  std::uint16_t port = 11112;         ///< 0: any free one, then Server::port() tells
   std::string ae_title = "CAIRN";
   /// Who may call. Empty: anybody, under any called AE title, which is allowed on a loopback address only.
   std::vector<Caller> callers;
   store::DuplicatePolicy duplicates = store::DuplicatePolicy::keep;  ///< where no caller says otherwise
-  bool accept_unknown_sop_classes = true;  ///< store private classes and those of later editions
-  std::uint32_t max_associations = 1000;   ///< established at once; past them: rejected, temporary congestion
-  std::uint32_t max_setups = 128;          ///< connections before or after an association; past them the oldest goes
+  bool accept_unknown_sop_classes = true;    ///< store private classes and those of later editions
+  std::uint32_t max_associations = 1000;     ///< established at once; past them: rejected, temporary congestion
+  std::uint32_t max_setups = 128;            ///< connections before or after an association; past them the oldest goes
   std::uint32_t max_pdu_bytes = 256u << 10;  ///< maximum length received that we announce
-  std::uint16_t async_window = 16;         ///< stores that a sender may have outstanding when it negotiates it
+  std::uint16_t async_window = 16;           ///< stores that a sender may have outstanding when it negotiates it
   std::chrono::milliseconds artim{30'000};   ///< for the association request; for the peer to close after the end
   std::chrono::milliseconds idle{600'000};   ///< between two messages
   std::chrono::milliseconds stall{60'000};   ///< without a byte inside a message

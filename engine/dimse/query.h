@@ -16,10 +16,10 @@ enum class QueryRoot { patient, study };
 /// A request, read.
 struct FindRequest {
   archive::Query query;
-  std::string level;                    ///< Query/Retrieve Level as the peer wrote it
+  std::string level;                             ///< Query/Retrieve Level as the peer wrote it
   std::vector<std::string> patient_id_patterns;  ///< with * or ?: matched here, not by the archive
-  std::vector<dicom::Element> keys;     ///< asked for in return, in tag order
-  bool unsupported_keys = false;        ///< keys to match on that we treat as universal: status FF01
+  std::vector<dicom::Element> keys;              ///< asked for in return, in tag order
+  bool unsupported_keys = false;                 ///< keys to match on that we treat as universal: status FF01
 
   /// Errors: missing or malformed (Query/Retrieve Level), mismatch (a level that the root lacks).
   static Result<FindRequest> read(const dicom::DataSet& identifier, QueryRoot root);

@@ -1,6 +1,10 @@
 #include "engine/dimse/server.h"
 
 #include <algorithm>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -8,9 +12,6 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <condition_variable>
-#include <map>
-#include <mutex>
 
 #include "engine/core/log.h"
 #include "engine/dimse/session.h"
@@ -169,7 +170,9 @@ void Server::State::stop_sessions(bool at_once) {
 
 Server::Server(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
-Server::~Server() { stop(std::chrono::milliseconds(0)); }
+Server::~Server() {
+  stop(std::chrono::milliseconds(0));
+}
 
 Result<std::unique_ptr<Server>> Server::start(Options options, archive::Archive& archive, io::WorkerPool& pool,
                                               std::vector<asio::io_context*> reactors) {
@@ -193,7 +196,9 @@ Result<std::unique_ptr<Server>> Server::start(Options options, archive::Archive&
   return std::unique_ptr<Server>(new Server(std::move(state)));
 }
 
-std::uint16_t Server::port() const noexcept { return state_->port; }
+std::uint16_t Server::port() const noexcept {
+  return state_->port;
+}
 
 void Server::stop(std::chrono::milliseconds grace) {
   State& s = *state_;
@@ -219,6 +224,8 @@ void Server::stop(std::chrono::milliseconds grace) {
   }
 }
 
-Stats Server::stats() const { return state_->env->counters.snapshot(); }
+Stats Server::stats() const {
+  return state_->env->counters.snapshot();
+}
 
 }  // namespace cairn::dimse

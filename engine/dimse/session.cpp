@@ -127,7 +127,8 @@ Task<> Session::dispatch(std::uint8_t context_id, CommandSet request) {
     case CommandField::c_cancel_rq:
       // What it cancels has been answered already.
       co_return outcome::success();
-    case CommandField::c_echo_rq: co_return co_await echo(*context, context_id, request);
+    case CommandField::c_echo_rq:
+      co_return co_await echo(*context, context_id, request);
     case CommandField::c_store_rq:
       if (context->kind == dicom::SOPClassKind::storage) {
         co_return co_await store(*context, context_id, std::move(request));
@@ -138,7 +139,8 @@ Task<> Session::dispatch(std::uint8_t context_id, CommandSet request) {
         co_return co_await find(*context, context_id, std::move(request));
       }
       break;
-    default: break;
+    default:
+      break;
   }
   co_return co_await refuse(context_id, request, Status::unrecognized_operation,
                             fail(Errc::unsupported, "operation in this presentation context"));

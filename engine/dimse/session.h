@@ -13,8 +13,8 @@
 #include "engine/dicom/dimse_message.h"
 #include "engine/dimse/access.h"
 #include "engine/dimse/negotiation.h"
-#include "engine/dimse/status.h"
 #include "engine/dimse/stats.h"
+#include "engine/dimse/status.h"
 #include "engine/net/association.h"
 
 namespace cairn::dimse {

@@ -13,14 +13,14 @@ enum class StoreAnswer : std::uint8_t { success, out_of_resources, mismatch, can
 inline constexpr std::size_t kStoreAnswers = 6;
 
 struct Stats {
-  std::uint64_t connections_open = 0;      ///< associations and those in set-up or ending
+  std::uint64_t connections_open = 0;  ///< associations and those in set-up or ending
   std::uint64_t associations_open = 0;
   std::uint64_t associations_total = 0, rejected = 0, aborted = 0;  ///< aborted: by either side, or lost
-  std::uint64_t evicted = 0;               ///< half-open connections that made room for newer ones
+  std::uint64_t evicted = 0;                 ///< half-open connections that made room for newer ones
   std::uint64_t stores[kStoreAnswers] = {};  ///< by StoreAnswer
   std::uint64_t echoes = 0, finds = 0, matches = 0;
   std::uint64_t received_bytes = 0;
-  Histogram::Snapshot store_us;            ///< from the command to the answer
+  Histogram::Snapshot store_us;  ///< from the command to the answer
 };
 
 struct Counters {

@@ -67,6 +67,8 @@ dicom::CommandSet failure(const dicom::CommandSet& request, Status status, const
   std::string cause = error.code.message();
   // An operating system's message says nothing to a peer.
   if (error.code.category() == std::generic_category()) cause = "input/output error";
+  // 64 characters are few, and where a contradiction lies takes most of them.
+  if (error == Errc::mismatch) cause = "differ";
   response.error_comment = where.empty() ? cause : std::string(where) + ": " + cause;
   // LO: 64 characters, no backslash.
   if (response.error_comment.size() > 64) response.error_comment.resize(64);

@@ -17,10 +17,10 @@ enum class Status : std::uint16_t {
   not_authorized = 0x0124,
   unrecognized_operation = 0x0211,
   out_of_resources = 0xa700,
-  data_set_does_not_match_sop_class = 0xa900,  // C-STORE
+  data_set_does_not_match_sop_class = 0xa900,    // C-STORE
   identifier_does_not_match_sop_class = 0xa900,  // C-FIND
-  cannot_understand = 0xc000,  // C-STORE
-  unable_to_process = 0xc000,  // C-FIND
+  cannot_understand = 0xc000,                    // C-STORE
+  unable_to_process = 0xc000,                    // C-FIND
   cancelled = 0xfe00,
   pending = 0xff00,
   pending_with_unsupported_keys = 0xff01,

@@ -1,6 +1,7 @@
 // C-STORE as SCP (PS3.4 Annex B): data sets go into the archive byte for byte; the answer is success only when the
 // archive says durable.
 #include <array>
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/steady_timer.hpp>
 
@@ -64,7 +65,8 @@ class StoreSink final : public net::DataSink {
 std::optional<Error> fault_of(const CommandSet& request, const Context& context) {
   if (!request.has_data_set()) return fail(Errc::missing, "data set of C-STORE-RQ");
   if (!is_usable_uid(request.affected_sop_instance_uid)) {
-    return fail(request.affected_sop_instance_uid.empty() ? Errc::missing : Errc::malformed, "Affected SOP Instance UID");
+    return fail(request.affected_sop_instance_uid.empty() ? Errc::missing : Errc::malformed,
+                "Affected SOP Instance UID");
   }
   if (request.affected_sop_class_uid.empty()) return fail(Errc::missing, "Affected SOP Class UID");
   if (request.affected_sop_class_uid != context.abstract_syntax) {
@@ -75,12 +77,18 @@ std::optional<Error> fault_of(const CommandSet& request, const Context& context)
 
 StoreAnswer group_of(Status status) noexcept {
   switch (status) {
-    case Status::success: return StoreAnswer::success;
-    case Status::out_of_resources: return StoreAnswer::out_of_resources;
-    case Status::data_set_does_not_match_sop_class: return StoreAnswer::mismatch;
-    case Status::cannot_understand: return StoreAnswer::cannot_understand;
-    case Status::duplicate_sop_instance: return StoreAnswer::duplicate;
-    default: return StoreAnswer::other;
+    case Status::success:
+      return StoreAnswer::success;
+    case Status::out_of_resources:
+      return StoreAnswer::out_of_resources;
+    case Status::data_set_does_not_match_sop_class:
+      return StoreAnswer::mismatch;
+    case Status::cannot_understand:
+      return StoreAnswer::cannot_understand;
+    case Status::duplicate_sop_instance:
+      return StoreAnswer::duplicate;
+    default:
+      return StoreAnswer::other;
   }
 }
 

@@ -1,12 +1,13 @@
 #include "engine/net/association.h"
 
 #include <algorithm>
+#include <cstring>
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <cstring>
 
 #include "engine/core/log.h"
 #include "engine/dicom/dimse_message.h"
@@ -33,12 +34,18 @@ struct Association::DrainSignal {
 
 const char* to_string(End end) noexcept {
   switch (end) {
-    case End::open: return "open";
-    case End::released: return "released";
-    case End::rejected: return "rejected";
-    case End::peer_aborted: return "aborted by the peer";
-    case End::we_aborted: return "aborted by us";
-    case End::connection_lost: return "connection lost";
+    case End::open:
+      return "open";
+    case End::released:
+      return "released";
+    case End::rejected:
+      return "rejected";
+    case End::peer_aborted:
+      return "aborted by the peer";
+    case End::we_aborted:
+      return "aborted by us";
+    case End::connection_lost:
+      return "connection lost";
   }
   return "";
 }
@@ -66,8 +73,8 @@ asio::awaitable<void> Association::yield() {
   co_await asio::post(stream_->executor(), asio::use_awaitable);
 }
 
-// Reads at least one byte into the inbox. What is queued goes out first: so an answer is never later than our next read,
-// and the answers to commands that came together leave together.
+// Reads at least one byte into the inbox. What is queued goes out first: so an answer is never later than our next
+// read, and the answers to commands that came together leave together.
 Task<> Association::fill(Deadline deadline) {
   flush();
   if (!inbox_) {
@@ -142,7 +149,8 @@ Error Association::ended(Indication indication) {
     case Indication::associate_rj:
       end_ = End::rejected;
       return fail(Errc::refused, "association rejected");
-    default: return fail(Errc::closed, "association over");
+    default:
+      return fail(Errc::closed, "association over");
   }
 }
 

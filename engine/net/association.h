@@ -19,10 +19,10 @@
 namespace cairn::net {
 
 struct AssociationOptions {
-  std::uint32_t max_pdu_bytes = 256u << 10;       ///< the maximum length that we announce
-  std::chrono::milliseconds artim{30'000};        ///< for the A-ASSOCIATE-RQ, and for the peer to close after the end
-  std::chrono::milliseconds idle{600'000};        ///< between messages
-  std::chrono::milliseconds stall{60'000};        ///< without a byte inside a message; also for our writes
+  std::uint32_t max_pdu_bytes = 256u << 10;  ///< the maximum length that we announce
+  std::chrono::milliseconds artim{30'000};   ///< for the A-ASSOCIATE-RQ, and for the peer to close after the end
+  std::chrono::milliseconds idle{600'000};   ///< between messages
+  std::chrono::milliseconds stall{60'000};   ///< without a byte inside a message; also for our writes
 };
 
 /// Where the data set of a message goes.
@@ -63,7 +63,7 @@ class Association : public std::enable_shared_from_this<Association> {
   struct Incoming {
     bool release = false;  ///< the peer asks for release; no command
     std::uint8_t context_id = 0;
-    std::string command;   ///< at most dicom::kMaxCommandBytes
+    std::string command;  ///< at most dicom::kMaxCommandBytes
   };
   /// The next command set. Errors end the association: closed, timeout, malformed, limit_exceeded.
   Task<Incoming> next_command();
@@ -117,7 +117,7 @@ class Association : public std::enable_shared_from_this<Association> {
   AssociationOptions options_;
   UpperLayer upper_layer_;
   End end_ = End::open;
-  std::bitset<256> contexts_;        ///< accepted presentation contexts by ID
+  std::bitset<256> contexts_;  ///< accepted presentation contexts by ID
   std::uint32_t peer_max_length_ = 0;
 
   std::unique_ptr<std::byte[]> inbox_;  ///< made when the first bytes are there
@@ -129,8 +129,8 @@ class Association : public std::enable_shared_from_this<Association> {
 
   std::string outbox_;
   bool flush_scheduled_ = false;
-  bool writing_ = false;             ///< a coroutine writes: nobody else may
-  bool broken_ = false;              ///< a write failed
+  bool writing_ = false;  ///< a coroutine writes: nobody else may
+  bool broken_ = false;   ///< a write failed
   struct DrainSignal;
   std::shared_ptr<DrainSignal> drain_;
 };

@@ -36,19 +36,48 @@ constexpr Action kTable[19][13] = {
 
 constexpr State next_state(Action action, State from, Role role) {
   switch (action) {
-    case AE1: return State::Sta4;
-    case AE2: return State::Sta5;
-    case AE3: case AE7: case DT1: case DT2: return State::Sta6;
-    case AE5: return State::Sta2;
-    case AE6: return State::Sta3;
-    case AR1: case AR6: return State::Sta7;
-    case AR2: case AR7: return State::Sta8;
-    case AR8: return role == Role::requestor ? State::Sta9 : State::Sta10;
-    case AR9: return State::Sta11;
-    case AR10: return State::Sta12;
-    case AE8: case AR4: case AA1: case AA6: case AA7: case AA8: return State::Sta13;
-    case AE4: case AR3: case AR5: case AA2: case AA3: case AA4: case AA5: return State::Sta1;
-    case none: break;
+    case AE1:
+      return State::Sta4;
+    case AE2:
+      return State::Sta5;
+    case AE3:
+    case AE7:
+    case DT1:
+    case DT2:
+      return State::Sta6;
+    case AE5:
+      return State::Sta2;
+    case AE6:
+      return State::Sta3;
+    case AR1:
+    case AR6:
+      return State::Sta7;
+    case AR2:
+    case AR7:
+      return State::Sta8;
+    case AR8:
+      return role == Role::requestor ? State::Sta9 : State::Sta10;
+    case AR9:
+      return State::Sta11;
+    case AR10:
+      return State::Sta12;
+    case AE8:
+    case AR4:
+    case AA1:
+    case AA6:
+    case AA7:
+    case AA8:
+      return State::Sta13;
+    case AE4:
+    case AR3:
+    case AR5:
+    case AA2:
+    case AA3:
+    case AA4:
+    case AA5:
+      return State::Sta1;
+    case none:
+      break;
   }
   return from;
 }

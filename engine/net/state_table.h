@@ -45,6 +45,7 @@ enum class Event : std::uint8_t {
 };
 
 /// PS3.8 Tables 9-6 to 9-9. `none`: the table leaves the cell empty, so the event cannot happen in that state.
+// clang-format off
 enum class Action : std::uint8_t {
   none,
   AE1, AE2, AE3, AE4, AE5, AE6, AE7, AE8,
@@ -52,6 +53,7 @@ enum class Action : std::uint8_t {
   AR1, AR2, AR3, AR4, AR5, AR6, AR7, AR8, AR9, AR10,
   AA1, AA2, AA3, AA4, AA5, AA6, AA7, AA8,
 };
+// clang-format on
 
 enum class Role : std::uint8_t { requestor, acceptor };
 

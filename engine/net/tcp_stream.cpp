@@ -1,17 +1,17 @@
 #include "engine/net/tcp_stream.h"
 
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
-
 #include <array>
+#include <cerrno>
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <cerrno>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
 
 namespace cairn::net {
 namespace {
@@ -22,8 +22,7 @@ constexpr std::size_t kMostBuffers = 64;
 
 class TcpStream final : public Stream {
  public:
-  explicit TcpStream(tcp::socket socket)
-      : shared_(std::make_shared<Shared>(std::move(socket))) {
+  explicit TcpStream(tcp::socket socket) : shared_(std::make_shared<Shared>(std::move(socket))) {
     boost::system::error_code ec;
     const auto peer = shared_->socket.remote_endpoint(ec);
     if (!ec) peer_address_ = peer.address().to_string(ec);
@@ -119,7 +118,8 @@ class TcpStream final : public Stream {
       if (!ec) co_return outcome::success();
       if (shared->closed) co_return fail(Errc::closed, "connection");
       if (ec != asio::error::operation_aborted) co_return fail(Errc::io, "wait for the connection");
-      if (Clock::now() >= deadline) co_return fail(Errc::timeout, direction == read ? "peer sends nothing" : "peer takes nothing");
+      if (Clock::now() >= deadline)
+        co_return fail(Errc::timeout, direction == read ? "peer sends nothing" : "peer takes nothing");
       // The other direction's deadline cancelled both waits: go on.
     }
   }
@@ -137,7 +137,9 @@ class TcpStream final : public Stream {
 
 }  // namespace
 
-std::unique_ptr<Stream> make_tcp_stream(tcp::socket socket) { return std::make_unique<TcpStream>(std::move(socket)); }
+std::unique_ptr<Stream> make_tcp_stream(tcp::socket socket) {
+  return std::make_unique<TcpStream>(std::move(socket));
+}
 
 Task<std::unique_ptr<Stream>> connect_tcp(std::string host, std::uint16_t port, Deadline deadline) {
   using namespace asio::experimental::awaitable_operators;

@@ -1,8 +1,9 @@
 // Streams over TCP. Includes Asio's sockets: for .cpp files that open or accept connections only.
 #pragma once
 
-#include <boost/asio/ip/tcp.hpp>
 #include <memory>
+
+#include <boost/asio/ip/tcp.hpp>
 
 #include "engine/net/stream.h"
 

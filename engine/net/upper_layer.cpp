@@ -28,11 +28,18 @@ Indication UpperLayer::apply(Event event) {
     case Action::AE1:
     case Action::DT1:
     case Action::AR7:
-    case Action::AA6: return Indication::more;
-    case Action::AE2: output_ += pdu::encode(request_); return Indication::more;
-    case Action::AE3: return Indication::associate_ac;
-    case Action::AE4: return Indication::associate_rj;
-    case Action::AE5: start_artim(); return Indication::more;
+    case Action::AA6:
+      return Indication::more;
+    case Action::AE2:
+      output_ += pdu::encode(request_);
+      return Indication::more;
+    case Action::AE3:
+      return Indication::associate_ac;
+    case Action::AE4:
+      return Indication::associate_rj;
+    case Action::AE5:
+      start_artim();
+      return Indication::more;
     case Action::AE6:
       artim_ = false;
       if ((request_.protocol_version & 1) == 0) {
@@ -53,26 +60,36 @@ Indication UpperLayer::apply(Event event) {
       start_artim();
       return Indication::more;
     case Action::DT2:
-    case Action::AR6: return Indication::fragment;
-    case Action::AR1: output_ += pdu::encode_release_rq(); return Indication::more;
+    case Action::AR6:
+      return Indication::fragment;
+    case Action::AR1:
+      output_ += pdu::encode_release_rq();
+      return Indication::more;
     case Action::AR2:
-    case Action::AR8: return Indication::release_rq;
+    case Action::AR8:
+      return Indication::release_rq;
     case Action::AR3:
-    case Action::AR10: return Indication::release_rp;
+    case Action::AR10:
+      return Indication::release_rp;
     case Action::AR4:
       output_ += pdu::encode_release_rp();
       start_artim();
       return Indication::more;
     case Action::AR5:
     case Action::AA2:
-    case Action::AA5: artim_ = false; return Indication::finished;
-    case Action::AR9: output_ += pdu::encode_release_rp(); return Indication::more;
+    case Action::AA5:
+      artim_ = false;
+      return Indication::finished;
+    case Action::AR9:
+      output_ += pdu::encode_release_rp();
+      return Indication::more;
     case Action::AA1:
       // The table has the service user's abort here; the caller is told as for a fault of the provider.
       output_ += pdu::encode(event == Event::Evt15 ? abort_to_send_ : pdu::Abort{pdu::Abort::user, 0});
       start_artim();
       return event == Event::Evt15 ? Indication::more : Indication::provider_abort;
-    case Action::AA3: return Indication::abort;
+    case Action::AA3:
+      return Indication::abort;
     case Action::AA4:
       fault_ = fail(Errc::closed, "transport connection closed");
       return Indication::provider_abort;
@@ -95,8 +112,12 @@ bool UpperLayer::request(Event event) {
   return true;
 }
 
-void UpperLayer::transport_connected() { apply(state_ == State::Sta4 ? Event::Evt2 : Event::Evt5); }
-Indication UpperLayer::transport_closed() { return state_ == State::Sta1 ? Indication::finished : apply(Event::Evt17); }
+void UpperLayer::transport_connected() {
+  apply(state_ == State::Sta4 ? Event::Evt2 : Event::Evt5);
+}
+Indication UpperLayer::transport_closed() {
+  return state_ == State::Sta1 ? Indication::finished : apply(Event::Evt17);
+}
 Indication UpperLayer::artim_expired() {
   fault_ = fail(Errc::timeout, state_ == State::Sta2 ? "ARTIM: no A-ASSOCIATE-RQ" : "ARTIM: transport not closed");
   return apply(Event::Evt18);
@@ -115,9 +136,15 @@ bool UpperLayer::reject(const pdu::AssociateRJ& rejection) {
   rejection_ = rejection;
   return request(Event::Evt8);
 }
-bool UpperLayer::p_data_request() { return request(Event::Evt9); }
-bool UpperLayer::release_request() { return request(Event::Evt11); }
-bool UpperLayer::release_response() { return request(Event::Evt14); }
+bool UpperLayer::p_data_request() {
+  return request(Event::Evt9);
+}
+bool UpperLayer::release_request() {
+  return request(Event::Evt11);
+}
+bool UpperLayer::release_response() {
+  return request(Event::Evt14);
+}
 bool UpperLayer::abort(pdu::Abort abort) {
   abort_to_send_ = abort;
   return request(Event::Evt15);
@@ -199,14 +226,23 @@ Indication UpperLayer::on_header(pdu::Header header) {
     case pdu::Type::associate_ac:
       event = Event::Evt3, wanted = state_ == State::Sta5, longest = limits_.associate_bytes;
       break;
-    case pdu::Type::associate_rj: event = Event::Evt4, wanted = state_ == State::Sta5; break;
+    case pdu::Type::associate_rj:
+      event = Event::Evt4, wanted = state_ == State::Sta5;
+      break;
     case pdu::Type::p_data_tf:
       event = Event::Evt10, wanted = state_ == State::Sta6 || state_ == State::Sta7, longest = limits_.p_data_bytes;
       break;
-    case pdu::Type::release_rq: event = Event::Evt12, wanted = true; break;
-    case pdu::Type::release_rp: event = Event::Evt13, wanted = true; break;
-    case pdu::Type::abort: event = Event::Evt16, wanted = true; break;
-    default: return invalid(fail(Errc::malformed, "unrecognized PDU type"), pdu::Abort::unrecognized_pdu);
+    case pdu::Type::release_rq:
+      event = Event::Evt12, wanted = true;
+      break;
+    case pdu::Type::release_rp:
+      event = Event::Evt13, wanted = true;
+      break;
+    case pdu::Type::abort:
+      event = Event::Evt16, wanted = true;
+      break;
+    default:
+      return invalid(fail(Errc::malformed, "unrecognized PDU type"), pdu::Abort::unrecognized_pdu);
   }
   if (!wanted) {
     fault_ = fail(Errc::malformed, "unexpected PDU");
@@ -217,7 +253,8 @@ Indication UpperLayer::on_header(pdu::Header header) {
     return invalid(fail(Errc::limit_exceeded, "PDU length"), pdu::Abort::invalid_parameter_value);
   }
   if (event == Event::Evt10) {
-    if (header.length == 0) return invalid(fail(Errc::malformed, "empty P-DATA-TF"), pdu::Abort::invalid_parameter_value);
+    if (header.length == 0)
+      return invalid(fail(Errc::malformed, "empty P-DATA-TF"), pdu::Abort::invalid_parameter_value);
     skip_ = 0;
     pdu_remaining_ = header.length;
     return Indication::more;
@@ -269,7 +306,8 @@ Indication UpperLayer::on_body() {
     case pdu::Type::release_rp:
       fault_ = fail(Errc::malformed, "unexpected A-RELEASE-RP");
       return apply(Event::Evt13);
-    case pdu::Type::p_data_tf: break;
+    case pdu::Type::p_data_tf:
+      break;
   }
   return Indication::more;
 }

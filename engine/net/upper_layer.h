@@ -105,9 +105,9 @@ class UpperLayer {
   dicom::pdu::Header pdu_;
   bool in_body_ = false;
   std::string body_;
-  std::uint32_t pdu_remaining_ = 0;      ///< of a P-DATA-TF, payload_remaining_ included
+  std::uint32_t pdu_remaining_ = 0;  ///< of a P-DATA-TF, payload_remaining_ included
   std::uint32_t payload_remaining_ = 0;
-  std::uint32_t skip_ = 0;               ///< of a PDU that is ignored
+  std::uint32_t skip_ = 0;  ///< of a PDU that is ignored
 
   dicom::pdu::AssociateRQ request_;
   dicom::pdu::AssociateAC acceptance_;

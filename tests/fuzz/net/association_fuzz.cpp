@@ -33,12 +33,21 @@ void on(net::UpperLayer& layer, Indication indication, unsigned choice) {
       require(layer.state() == State::Sta6);
       break;
     }
-    case Indication::release_rq: layer.release_response(); break;
-    case Indication::provider_abort: require(layer.state() == State::Sta13 || layer.state() == State::Sta1); break;
+    case Indication::release_rq:
+      layer.release_response();
+      break;
+    case Indication::provider_abort:
+      require(layer.state() == State::Sta13 || layer.state() == State::Sta1);
+      break;
     case Indication::abort:
-    case Indication::finished: require(layer.state() == State::Sta1); break;
-    case Indication::fragment: require(layer.state() == State::Sta6 || layer.state() == State::Sta7); break;
-    default: break;
+    case Indication::finished:
+      require(layer.state() == State::Sta1);
+      break;
+    case Indication::fragment:
+      require(layer.state() == State::Sta6 || layer.state() == State::Sta7);
+      break;
+    default:
+      break;
   }
 }
 
@@ -69,10 +78,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(layer.state() == State::Sta1 || layer.payload_remaining() != 0 || chunk.empty());
     input = input.subspan(offered - chunk.size());
     switch (next() % 64) {
-      case 0: layer.abort(); break;
-      case 1: layer.release_request(); break;
-      case 2: layer.p_data_request(); break;
-      default: break;
+      case 0:
+        layer.abort();
+        break;
+      case 1:
+        layer.release_request();
+        break;
+      case 2:
+        layer.p_data_request();
+        break;
+      default:
+        break;
     }
     output += layer.output().size();
     layer.output().clear();

@@ -24,12 +24,14 @@ TEST(DIMSEMessage, AnEchoRequestIsAsPrinted) {
   c.command = CommandField::c_echo_rq;
   c.affected_sop_class_uid = "1.2.840.10008.1.1";
   c.message_id = 1;
+  // clang-format off
   const std::string_view expected(
       "\0\0\0\0\4\0\0\0\x38\0\0\0"                      // group length 56
       "\0\0\2\0\x12\0\0\0" "1.2.840.10008.1.1\0"        // Affected SOP Class UID
       "\0\0\0\1\2\0\0\0\x30\0"                          // Command Field C-ECHO-RQ
       "\0\0\x10\1\2\0\0\0\1\0"                          // Message ID
       "\0\0\0\x8\2\0\0\0\1\1", 68);                     // no data set
+  // clang-format on
   EXPECT_EQ(encode_command(c), expected);
 }
 

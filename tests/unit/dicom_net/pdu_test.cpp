@@ -1,8 +1,8 @@
 #include "engine/dicom/pdu.h"
 
-#include <gtest/gtest.h>
-
 #include <random>
+
+#include <gtest/gtest.h>
 
 namespace cairn::dicom::pdu {
 namespace {
@@ -22,7 +22,9 @@ std::string bytes_of(std::string_view text) {
   return out;
 }
 
-Bytes body(const std::string& pdu) { return as_bytes(pdu).subspan(kHeaderBytes); }
+Bytes body(const std::string& pdu) {
+  return as_bytes(pdu).subspan(kHeaderBytes);
+}
 
 // Written by hand from PS3.8 §9.3.2: a verification request as DCMTK's echoscu makes it.
 const char* const kVerificationRQ = R"(
@@ -160,7 +162,8 @@ TEST(PDU, AnyChangedByteIsReadOrRefused) {
   int refused = 0;
   for (int round = 0; round < 20000; ++round) {
     std::string damaged = pdu;
-    for (int i = 0; i < 3; ++i) damaged[kHeaderBytes + random() % (pdu.size() - kHeaderBytes)] = static_cast<char>(random());
+    for (int i = 0; i < 3; ++i)
+      damaged[kHeaderBytes + random() % (pdu.size() - kHeaderBytes)] = static_cast<char>(random());
     const auto decoded = decode_associate_rq(body(damaged));
     refused += decoded ? 0 : 1;
     if (decoded) EXPECT_LE(decoded.value().contexts.size(), kMaxPresentationContexts);

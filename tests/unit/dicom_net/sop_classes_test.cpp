@@ -1,8 +1,8 @@
 #include "engine/dicom/sop_classes.h"
 
-#include <gtest/gtest.h>
-
 #include <set>
+
+#include <gtest/gtest.h>
 
 #include "engine/core/uid.h"
 
@@ -33,9 +33,9 @@ TEST(SOPClasses, KnowsOldAndNewStorage) {
 TEST(SOPClasses, TellsWhatMayBeStorage) {
   EXPECT_TRUE(may_be_storage_class("1.2.826.0.1.3680043.2.135.1066.5.1.4.1.1"));
   EXPECT_TRUE(may_be_storage_class("1.2.840.10008.5.1.4.1.1.999"));
-  EXPECT_FALSE(may_be_storage_class("1.2.840.10008.5.1.4.31"));     // worklist
-  EXPECT_FALSE(may_be_storage_class("1.2.840.10008.1.20.1"));       // storage commitment
-  EXPECT_FALSE(may_be_storage_class("1.2.840.10008.1.3.10"));       // media directory
+  EXPECT_FALSE(may_be_storage_class("1.2.840.10008.5.1.4.31"));  // worklist
+  EXPECT_FALSE(may_be_storage_class("1.2.840.10008.1.20.1"));    // storage commitment
+  EXPECT_FALSE(may_be_storage_class("1.2.840.10008.1.3.10"));    // media directory
   EXPECT_FALSE(may_be_storage_class("1.2.840.10008.5.1.4.1.1.200.4"));
 }
 

@@ -1,7 +1,7 @@
 // The acceptor over a real socket: bytes in, bytes out.
-#include <gtest/gtest.h>
-
 #include <random>
+
+#include <gtest/gtest.h>
 
 #include "engine/core/log.h"
 #include "tests/unit/dimse/test_server.h"

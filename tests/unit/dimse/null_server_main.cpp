@@ -1,13 +1,13 @@
 // A DIMSE server whose archive forgets everything at once: what the network side alone costs and reaches.
 //   dimse_null_server PORT [reactors]     until SIGINT or SIGTERM; prints its CPU time at the end
-#include <sys/resource.h>
+#include <cstdio>
+#include <cstdlib>
+#include <thread>
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
-#include <cstdio>
-#include <cstdlib>
-#include <thread>
+#include <sys/resource.h>
 
 #include "engine/dimse/server.h"
 #include "tests/unit/dimse/memory_archive.h"
@@ -53,7 +53,7 @@ int main(int argc, char** argv) {
   const double cpu = static_cast<double>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
                      static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
   std::printf("%llu instances, %.3f GB, %.3f CPU s, %.3f s/GB\n",
-              static_cast<unsigned long long>(archive.commits.load()),
-              static_cast<double>(archive.bytes.load()) / 1e9, cpu, cpu / (static_cast<double>(archive.bytes.load()) / 1e9));
+              static_cast<unsigned long long>(archive.commits.load()), static_cast<double>(archive.bytes.load()) / 1e9,
+              cpu, cpu / (static_cast<double>(archive.bytes.load()) / 1e9));
   return 0;
 }

@@ -1,9 +1,9 @@
 // Clients of others against the server, as shipped: DCMTK's. A missing one is a visible skip.
-#include <gtest/gtest.h>
-
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+
+#include <gtest/gtest.h>
 
 #include "engine/dicom/meta.h"
 #include "engine/dicom/tags.h"
@@ -72,7 +72,8 @@ void stores_fast(const char* program) {
   const auto began = std::chrono::steady_clock::now();
   const std::string more = std::string(program) == "storescu" ? " +sd " : " +sd ";
   ASSERT_EQ(run(std::string(program) + " -aec CAIRN 127.0.0.1 " + std::to_string(server.port()) + more +
-                folder.path.string()), 0);
+                folder.path.string()),
+            0);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   const double rate = kFiles / seconds;
   std::printf("%s: %.0f instances/s\n", program, rate);
@@ -102,8 +103,9 @@ TEST(Peers, StorescuReportsARefusal) {
   TestServer server;
   const Folder folder(1);
   server.archive.fail_commit.insert({"1.2.826.0.1.99.1", fail(Errc::out_of_space, "storage reserve")});
-  EXPECT_EQ(run("storescu -aec CAIRN 127.0.0.1 " + std::to_string(server.port()) + " " +
-                (folder.path / "0.dcm").string()), 0xa7);
+  EXPECT_EQ(
+      run("storescu -aec CAIRN 127.0.0.1 " + std::to_string(server.port()) + " " + (folder.path / "0.dcm").string()),
+      0xa7);
 }
 
 TEST(Peers, FindscuFinds) {
@@ -114,8 +116,10 @@ TEST(Peers, FindscuFinds) {
   match.set_text(tags::StudyInstanceUID, VR::UI, "1.2.826.0.1.98");
   server.archive.matches = {match};
   const Folder folder(0);
-  EXPECT_EQ(run("cd " + folder.path.string() + " && findscu -aec CAIRN -S -X -k QueryRetrieveLevel=STUDY -k PatientID " +
-                "-k StudyInstanceUID=1.2.826.0.1.98 127.0.0.1 " + std::to_string(server.port())), 0);
+  EXPECT_EQ(
+      run("cd " + folder.path.string() + " && findscu -aec CAIRN -S -X -k QueryRetrieveLevel=STUDY -k PatientID " +
+          "-k StudyInstanceUID=1.2.826.0.1.98 127.0.0.1 " + std::to_string(server.port())),
+      0);
   EXPECT_TRUE(std::filesystem::exists(folder.path / "rsp0001.dcm"));
   EXPECT_EQ(server.server->stats().matches, 1u);
 }

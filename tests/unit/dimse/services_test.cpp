@@ -1,9 +1,9 @@
 // C-STORE and C-FIND, by scripted peers and by our own client.
-#include <gtest/gtest.h>
-
 #include <filesystem>
 #include <fstream>
 #include <random>
+
+#include <gtest/gtest.h>
 
 #include "engine/core/log.h"
 #include "engine/dicom/meta.h"
@@ -67,7 +67,7 @@ TEST(Store, EveryFailureHasItsStatusAndTheAssociationGoesOn) {
   auto& a = server.archive;
   a.fail_receive.insert({"1.1", fail(Errc::out_of_space, "storage reserve")});
   a.fail_received.insert({"1.2", fail(Errc::malformed, "item longer than its sequence", 77)});
-  a.fail_commit.insert({"1.3", fail(Errc::mismatch, "SOP Class UID")});
+  a.fail_commit.insert({"1.3", fail(Errc::mismatch, "SOP Class UID of the data set and of the request")});
   a.fail_commit.insert({"1.4", fail(Errc::missing, "StudyInstanceUID")});
   a.fail_commit.insert({"1.5", fail(Errc::conflict, "duplicate policy")});
   a.fail_commit.insert({"1.6", fail(Errc::io, "flush")});
@@ -85,6 +85,7 @@ TEST(Store, EveryFailureHasItsStatusAndTheAssociationGoesOn) {
   EXPECT_EQ(malformed.error_comment, "item longer than its sequence: malformed");
   const auto mismatch = store(Peer::store_request(3, "1.3"));
   EXPECT_EQ(mismatch.status, 0xa900);
+  EXPECT_EQ(mismatch.error_comment, "SOP Class UID of the data set and of the request: differ");
   ASSERT_EQ(mismatch.offending_elements.size(), 1u);
   EXPECT_EQ(mismatch.offending_elements[0], tags::SOPClassUID);
   const auto missing = store(Peer::store_request(4, "1.4"));
@@ -157,7 +158,8 @@ TEST(Store, WithoutAWindowOneAtATime) {
   Peer peer(server.port());
   peer.associate();
   std::string wire;
-  for (std::uint16_t i = 1; i <= 10; ++i) wire += Peer::message(3, Peer::store_request(i, "1.2." + std::to_string(i)), "ab");
+  for (std::uint16_t i = 1; i <= 10; ++i)
+    wire += Peer::message(3, Peer::store_request(i, "1.2." + std::to_string(i)), "ab");
   peer.send(wire);
   for (std::uint16_t i = 1; i <= 10; ++i) EXPECT_EQ(peer.response().message_id_being_responded_to, i);
   EXPECT_EQ(server.archive.most_pending, 1);

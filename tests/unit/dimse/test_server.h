@@ -1,18 +1,18 @@
 // A server over a MemoryArchive on two reactors, and a peer that says exactly the bytes that a test gives it.
 #pragma once
 
+#include <thread>
+
 #include <arpa/inet.h>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_future.hpp>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/use_future.hpp>
-#include <thread>
 
 #include "engine/dicom/dimse_message.h"
 #include "engine/dicom/pdu.h"

@@ -5,8 +5,12 @@
 namespace cairn::net {
 namespace {
 
-State state(int n) { return static_cast<State>(n); }
-Event event(int n) { return static_cast<Event>(n); }
+State state(int n) {
+  return static_cast<State>(n);
+}
+Event event(int n) {
+  return static_cast<Event>(n);
+}
 
 TEST(StateTable, EveryPDUHasAnAnswerInEveryStateWithATransport) {
   for (const int e : {3, 4, 6, 10, 12, 13, 16, 19}) {

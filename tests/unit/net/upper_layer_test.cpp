@@ -1,9 +1,9 @@
 #include "engine/net/upper_layer.h"
 
-#include <gtest/gtest.h>
-
 #include <random>
 #include <utility>
+
+#include <gtest/gtest.h>
 
 #include "engine/dicom/sop_classes.h"
 
@@ -47,21 +47,34 @@ struct Acceptor {
         if (layer.payload_remaining() != 0) return;
       }
       switch (layer.receive(in)) {
-        case Indication::more: return;
+        case Indication::more:
+          return;
         case Indication::associate_rq:
           trace += "RQ ";
           layer.accept(acceptance());
           break;
-        case Indication::fragment: trace += layer.fragment().last ? "last " : "fragment "; break;
+        case Indication::fragment:
+          trace += layer.fragment().last ? "last " : "fragment ";
+          break;
         case Indication::release_rq:
           trace += "release ";
           layer.release_response();
           break;
-        case Indication::abort: trace += "abort "; return;
-        case Indication::provider_abort: trace += "fault "; break;
-        case Indication::refused: trace += "refused "; break;
-        case Indication::finished: trace += "finished "; return;
-        default: trace += "? "; return;
+        case Indication::abort:
+          trace += "abort ";
+          return;
+        case Indication::provider_abort:
+          trace += "fault ";
+          break;
+        case Indication::refused:
+          trace += "refused ";
+          break;
+        case Indication::finished:
+          trace += "finished ";
+          return;
+        default:
+          trace += "? ";
+          return;
       }
     }
   }
@@ -150,8 +163,8 @@ TEST(UpperLayer, InvalidParametersAreAbortedWithReason6) {
   const std::string pdv_longer_than_its_pdu = header(4, 20) + std::string("\0\0\0\x20\1\3", 6);
   const std::string pdv_header_cut = header(4, 4) + "\1\2\3\4";
   const std::string pdv_length_one = header(4, 20) + std::string("\0\0\0\1\1\3", 6);
-  for (const std::string& bad : {pdv_longer_than_its_pdu, pdv_header_cut, pdv_length_one, header(4, 0),
-                                 header(4, 1025), header(4, 0xffffffff), header(5, 5), header(7, 0)}) {
+  for (const std::string& bad : {pdv_longer_than_its_pdu, pdv_header_cut, pdv_length_one, header(4, 0), header(4, 1025),
+                                 header(4, 0xffffffff), header(5, 5), header(7, 0)}) {
     Acceptor a;
     established(a);
     a.feed(bad);
