@@ -13,12 +13,17 @@
 
 namespace cairn::store {
 
+// Rows of each kind that the applier keeps at hand: more than what is being received, few enough to stay in a core's
+// cache.
+inline constexpr std::size_t kCachedRows = 1024;
+
 inline constexpr std::string_view kSchemaKey = "schema";
 inline constexpr std::string_view kStateKey = "state";
 inline constexpr std::string_view kPositionsKey = "positions";
 
 struct Index::State {
-  explicit State(IndexOptions o) : options(std::move(o)), series(8192), studies(8192), patients(8192) {}
+  explicit State(IndexOptions o)
+      : options(std::move(o)), series(kCachedRows), studies(kCachedRows), patients(kCachedRows) {}
 
   IndexOptions options;
   std::unique_ptr<Database> database;
