@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <limits>
 
-#include "recon/plane.h"
+#include "recon/sampling.h"
 
 namespace cairn::recon {
 

@@ -17,13 +17,6 @@
 
 namespace cairn::recon {
 
-/// Pixel (i, j) samples origin + i * right + j * down; all in patient millimetres.
-struct Plane {
-  Vec3 origin_mm;  ///< centre of the upper left pixel
-  Vec3 right_mm, down_mm;
-  std::uint32_t width = 0, height = 0;
-};
-
 enum class Projection : std::uint8_t { mean, maximum, minimum };
 
 /// thickness_mm 0 is a thin plane. Else the full thickness, centred on the plane, along right x down:

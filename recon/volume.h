@@ -3,7 +3,7 @@
 // Voxels lie column fastest, then row, then slice; slice k is the k-th frame of the AssembledVolume. Colour volumes are
 // three such blocks one after the other (red, green, blue). Stored value v of slice k means v * slope[k] + intercept[k]
 // (Modality LUT, PS3.3 C.11.1), applied before values of different slices are mixed.
-// Volume owns; VolumeView borrows from it and is passed by value to host and device code.
+// Volume owns; VolumeView (recon/sampling.h) borrows from it.
 #pragma once
 
 #include <cstddef>
@@ -14,26 +14,9 @@
 
 #include "engine/core/result.h"
 #include "recon/assemble.h"
+#include "recon/sampling.h"
 
 namespace cairn::recon {
-
-enum class VoxelType : std::uint8_t { uint8, int8, uint16, int16, int32, float32 };
-
-std::size_t size_of(VoxelType type) noexcept;
-
-struct VolumeView {
-  VolumeGeometry geometry;
-  const void* voxels = nullptr;  ///< of one component; kReadPastBytes beyond the last voxel are readable
-  VoxelType type = VoxelType::int16;
-  const float* slope = nullptr;  ///< `slices` entries each
-  const float* intercept = nullptr;
-  bool same_rescale = false;  ///< all entries are equal
-  bool has_padding = false;   ///< stored values in [padding_low, padding_high] are no measurement
-  float padding_low = 0, padding_high = 0;
-};
-
-/// Vector kernels fetch neighbours in words and so read a little past the last voxel.
-inline constexpr std::size_t kReadPastBytes = 64;
 
 class Volume {
  public:
