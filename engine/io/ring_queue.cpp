@@ -13,7 +13,7 @@ namespace cairn::io {
 namespace {
 
 // User data of a submission: the caller's token, and in the two top bits what it is to us.
-constexpr std::uint64_t kLinkedWrite = 1ull << 63;  // first half of write_then_flush: speaks only when it fails
+constexpr std::uint64_t kLinkedWrite = 1ull << 63;  // first half of write_then_flush
 constexpr std::uint64_t kLinkedFlush = 1ull << 62;
 constexpr std::uint64_t kWakeToken = ~0ull;
 
@@ -38,7 +38,6 @@ class RingQueue final : public Queue {
     ready_ = true;
     eventfd_ = ::eventfd(0, EFD_CLOEXEC);
     if (eventfd_ < 0) return -errno;
-    skip_success_ = (ring_.features & IORING_FEAT_CQE_SKIP) != 0;
     arm_wake();
     rc = ::io_uring_submit(&ring_);
     return rc < 0 ? rc : 0;
@@ -63,8 +62,6 @@ class RingQueue final : public Queue {
     ::io_uring_prep_write(sqe, fd_of(file), from.data(), static_cast<unsigned>(from.size()), offset);
     sqe->user_data = token | kLinkedWrite;
     sqe->flags |= IOSQE_IO_LINK;
-    if (skip_success_) sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
-    linked_[token] = static_cast<std::int64_t>(from.size());
     sqe = next();
     ::io_uring_prep_fsync(sqe, fd_of(file), IORING_FSYNC_DATASYNC);
     sqe->user_data = token | kLinkedFlush;
@@ -140,13 +137,13 @@ class RingQueue final : public Queue {
       if (data == kWakeToken) {
         woken_ = true;
       } else if (data & kLinkedWrite) {
-        linked_[data & ~kLinkedWrite] = result;  // failed or short (the flush is then cancelled), or not skipped
+        linked_[data & ~kLinkedWrite] = result;  // its flush speaks after it, cancelled when the write failed or was short
       } else if (data & kLinkedFlush) {
         const auto it = linked_.find(data & ~kLinkedFlush);
+        CAIRN_CHECK(it != linked_.end());
         const std::int64_t written = it->second;
         linked_.erase(it);
-        // A cancelled flush: the write failed or was short, and its own result says how. (Should only the flush have
-        // been cancelled, nothing is durable.)
+        // Should only the flush have been cancelled, nothing is durable: that is the flush's failure.
         const bool write_failed = result == -ECANCELED && written < 0;
         completions[count++] = {data & ~kLinkedFlush, write_failed ? written : result < 0 ? result : written};
       } else {
@@ -159,11 +156,10 @@ class RingQueue final : public Queue {
   unsigned entries_;
   io_uring ring_{};
   bool ready_ = false;
-  bool skip_success_ = false;
   int eventfd_ = -1;
   std::uint64_t wake_count_ = 0;
   bool woken_ = false;
-  std::unordered_map<std::uint64_t, std::int64_t> linked_;  // bytes written, or why not, of pairs under way
+  std::unordered_map<std::uint64_t, std::int64_t> linked_;  // written bytes, or why not, of pairs whose flush is under way
 };
 
 }  // namespace
