@@ -1,8 +1,11 @@
 #include "engine/core/checksum.h"
 
 #include <isa-l/crc.h>
-#define XXH_INLINE_ALL
+#define XXH_STATIC_LINKING_ONLY
 #include <xxhash.h>
+#if defined(__x86_64__)
+#include <xxh_x86dispatch.h>  // the widest vectors of the machine it runs on
+#endif
 
 #include <algorithm>
 #include <limits>
@@ -33,7 +36,7 @@ Digest128 canonical(XXH128_hash_t hash) noexcept {
 Digest128 digest128(Bytes bytes) noexcept { return canonical(XXH3_128bits(bytes.data(), bytes.size())); }
 
 struct DigestStream::State {
-  XXH3_state_t hash;
+  XXH3_state_t hash;  // aligned for vector stores
 };
 
 DigestStream::DigestStream() : state_(std::make_unique<State>()) { XXH3_128bits_reset(&state_->hash); }

@@ -12,6 +12,7 @@ namespace {
 constexpr auto kRest = std::chrono::milliseconds(50);
 constexpr std::uint64_t kChunk = 1u << 20;
 constexpr std::uint64_t kIdleSpeedUp = 4;
+constexpr auto kWindow = std::chrono::milliseconds(200);  // over which the stores' own rate is taken
 
 }  // namespace
 
@@ -42,11 +43,11 @@ void SegmentMaker::stop() {
   for (Volume* volume : volumes_) volume->discard_prepared();
 }
 
-bool SegmentMaker::step() {
+bool SegmentMaker::step(bool prewrite) {
   bool did = false;
   for (Volume* volume : volumes_) {
     auto made = volume->prepare_segment();
-    if (made && !made.value()) made = volume->prewrite_step(stock_bytes_per_volume_);
+    if (made && !made.value() && prewrite) made = volume->prewrite_step(stock_bytes_per_volume_);
     if (made) {
       did |= made.value();
     } else if (made.error() != Errc::out_of_space && !said_) {
@@ -58,26 +59,29 @@ bool SegmentMaker::step() {
 }
 
 void SegmentMaker::run() {
-  using Clock = std::chrono::steady_clock;
   std::unique_lock lock(mutex_);
-  std::uint64_t seen = appended_bytes_();
-  Clock::time_point busy_until = Clock::now();
   while (!stopping_) {
+    const std::uint64_t rate = rate_beside_stores();
     lock.unlock();
-    const bool did = step();
-    const auto now = Clock::now();
-    if (const std::uint64_t appended = appended_bytes_(); appended != seen) {
-      seen = appended;
-      busy_until = now + std::chrono::milliseconds(500);
-    }
-    auto rest = std::chrono::duration_cast<std::chrono::microseconds>(kRest);
-    if (did && bytes_per_s_ > 0) {
-      const std::uint64_t rate = now < busy_until ? bytes_per_s_ : bytes_per_s_ * kIdleSpeedUp;
-      rest = std::chrono::microseconds(volumes_.size() * kChunk * 1'000'000 / rate);
-    }
+    const bool did = step(rate > 0);
     lock.lock();
+    const auto rest = did && rate > 0 ? std::chrono::microseconds(volumes_.size() * kChunk * 1'000'000 / rate)
+                          : std::chrono::duration_cast<std::chrono::microseconds>(kRest);
     wake_.wait_for(lock, rest, [this] { return stopping_; });
   }
+}
+
+std::uint64_t SegmentMaker::rate_beside_stores() {
+  const auto now = Clock::now();
+  if (now - measured_at_ >= kWindow) {
+    const std::uint64_t appended = appended_bytes_();
+    const double seconds = std::chrono::duration<double>(now - measured_at_).count();
+    stored_bytes_per_s_ = static_cast<std::uint64_t>(static_cast<double>(appended - appended_) / seconds);
+    appended_ = appended;
+    measured_at_ = now;
+  }
+  if (stored_bytes_per_s_ == 0) return bytes_per_s_ * kIdleSpeedUp;
+  return bytes_per_s_ > 2 * stored_bytes_per_s_ ? bytes_per_s_ - 2 * stored_bytes_per_s_ : 0;
 }
 
 }  // namespace cairn::store
