@@ -210,19 +210,15 @@ bool Appender::place_backlog() {
   bool did = false;
   while (!backlog_.empty() && operations_.size() + 2 < kQueueDepth) {
     AppendRequest& request = backlog_.front();
-    if (!check_writer(request)) {
-      backlog_.pop_front();
-      did = true;
-      continue;
-    }
     if (request.length < kLargePart) {
       ++request.writer->gathering;
       gathered_bytes_ += record_bytes(request.length);
       gathered_.push_back(std::move(request));
     } else {
       // Parts of one instance keep their order.
-      if (request.writer->gathering > 0 && !place_gathered()) break;
-      if (!place_large(request)) break;
+      bool placed = true;
+      while (request.writer->gathering > 0 && placed) placed = operations_.size() + 2 < kQueueDepth && place_gathered();
+      if (!placed || (check_writer(request) && !place_large(request))) break;
     }
     backlog_.pop_front();
     did = true;

@@ -84,6 +84,7 @@ Result<SegmentEnd> find_end(io::File& file, const SegmentHeader& header, const S
       for (const auto& gap : scan.gaps) {
         if (gap.offset < end.tail) end.damage.push_back(gap);
       }
+      end.unproven_from = end.tail;
       end.bytes_read = window.bytes_read();
       return end;
     }
@@ -126,8 +127,23 @@ Result<SegmentEnd> find_end(io::File& file, const SegmentHeader& header, const S
   // A record that is dropped may share its first block with records that stay: the block stays as it is, and the walk
   // over a sealed segment ends with its last commit.
   end.tail = dropped_from;
+  end.unproven_from = std::min(watermark, end.tail);
   end.bytes_read = window.bytes_read();
   return end;
+}
+
+Result<> write_again(io::File& file, std::uint64_t from, std::uint64_t to) {
+  from = std::max(io::block_down(from), kSegmentHeaderBytes);
+  to = io::block_up(to);
+  io::AlignedBytes chunk(1u << 20);
+  while (from < to) {
+    const auto length = static_cast<std::size_t>(std::min<std::uint64_t>(chunk.size(), to - from));
+    CAIRN_TRY(const std::size_t got, file.read(from, chunk.first(length)));
+    if (got != length) return fail(Errc::io, "segment read", from + got);
+    CAIRN_TRYV(file.write(from, chunk.first(length)));
+    from += length;
+  }
+  return outcome::success();
 }
 
 Result<Trailer> seal_segment(io::File& file, const SegmentHeader& header, std::uint64_t tail,

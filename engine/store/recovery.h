@@ -34,6 +34,7 @@ struct SegmentEnd {
   std::uint64_t tail = kSegmentHeaderBytes;  ///< all below is whole or named in `damage`
   std::vector<CommitEntry> commits;          ///< below `tail`
   std::vector<SegmentScan::Damage> damage;   ///< of what had been flushed
+  std::uint64_t unproven_from = 0;           ///< from here to `tail` nothing says that it was flushed
   std::uint64_t dropped_commits = 0;         ///< behind `tail`: never acknowledged
   std::uint64_t bytes_read = 0;
 };
@@ -48,6 +49,10 @@ enum class Proof {
 /// Errors: io.
 Result<SegmentEnd> find_end(io::File& file, const SegmentHeader& header, const SegmentScan& scan, std::uint64_t limit,
                             Proof proof, const std::map<std::uint32_t, std::uint64_t>& tails);
+
+/// Writes [from, to) again with what it holds: a flush that failed in an earlier life may have left the system believing
+/// that it is on the disk. Not flushed yet. Errors: io.
+Result<> write_again(io::File& file, std::uint64_t from, std::uint64_t to);
 
 /// Writes the footer at `tail`, cuts the file behind it, and makes all durable. Returns the trailer.
 Result<Trailer> seal_segment(io::File& file, const SegmentHeader& header, std::uint64_t tail,

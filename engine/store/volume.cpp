@@ -6,6 +6,7 @@
 #include "engine/core/check.h"
 #include "engine/core/log.h"
 #include "engine/store/recovery.h"
+#include "engine/store/replay.h"
 #include "engine/store/segment_walk.h"
 
 namespace cairn::store {
@@ -14,6 +15,8 @@ namespace {
 constexpr const char* kVolumeFileName = "volume.cairn";
 constexpr const char* kFillingPrefix = "filling-";
 constexpr const char* kSparePrefix = "spare-";
+// Segments that can be open or being sealed at once, and one made ready, and one for good measure.
+constexpr int kMayBeTorn = 4;
 constexpr std::uint64_t kPrewriteChunk = 1u << 20;
 constexpr std::int64_t kFreeSpaceAge_ns = 50'000'000;
 
@@ -105,6 +108,7 @@ Result<> Volume::recover() {
 
   // Sealed or not, from the last to the first: what was flushed later proves what was written earlier.
   bool later_flush = false;
+  int later_segments = 0;
   for (auto it = found.rbegin(); it != found.rend(); ++it) {
     Found& segment = it->second;
     SegmentState& state = segments_[it->first];
@@ -122,7 +126,22 @@ Result<> Volume::recover() {
       recovered_.bytes_read += got;
       const auto trailer =
           Trailer::decode(Bytes(block.bytes()).last(kTrailerBytes), state.header.identity, segment.size);
-      if (got == io::kBlockBytes && trailer && (segment.proof != Proof::statement || trailer->tail <= segment.limit)) {
+      bool sealed = got == io::kBlockBytes && trailer;
+      if (sealed && segment.proof == Proof::statement) sealed = trailer->tail <= segment.limit;
+      // Of the last ones, and of one whose flush failed, the trailer may have reached the disk and the footer not.
+      const bool may_be_torn = later_segments++ < kMayBeTorn || segment.proof == Proof::statement;
+      if (sealed && may_be_torn) {
+        SegmentState as_sealed{state.header, trailer->tail, trailer, {}, false};
+        CAIRN_TRY(const SegmentCommits commits, segment_commits(*segment.file, as_sealed));
+        recovered_.bytes_read += commits.bytes_read;
+        sealed = !commits.footer_damage;
+        // Nor does its being readable now mean that it is on the disk.
+        if (sealed) {
+          CAIRN_TRYV(write_again(*segment.file, trailer->footer_offset, segment.size));
+          CAIRN_TRYV(segment.file->flush());
+        }
+      }
+      if (sealed) {
         state.trailer = trailer;
         state.tail = trailer->tail;
         later_flush = true;
@@ -157,6 +176,7 @@ Result<> Volume::recover() {
         segments_.erase(number);
         continue;
       }
+      CAIRN_TRYV(write_again(*segment.file, end.unproven_from, end.tail));
       CAIRN_TRYV(segment.file->flush());  // what is about to be shown may have been in the page cache only
       if (may_seal) {
         const auto trailer = seal_segment(*segment.file, state.header, end.tail, end.commits);

@@ -1,0 +1,381 @@
+#include "tests/crash/simulation/simulation.h"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <random>
+#include <vector>
+
+#include "engine/core/checksum.h"
+#include "engine/core/log.h"
+#include "engine/io/testing/manual_file_system.h"
+#include "engine/store/log_impl.h"
+
+namespace cairn::crash {
+namespace {
+
+using store::Committed;
+using store::InstanceRecord;
+using store::LogImpl;
+using store::LogOptions;
+
+constexpr std::size_t kWriters = 6;
+constexpr std::size_t kBufferBytes = 128u << 10;
+
+void put_element(std::string& out, unsigned group, unsigned element, const char* vr, std::string value) {
+  if (value.size() % 2 != 0) value += vr == std::string_view("UI") ? '\0' : ' ';
+  const bool is_long = std::string_view(vr) == "OW";
+  const auto number = [&](std::uint64_t v, int bytes) {
+    for (int i = 0; i < bytes; ++i) out += static_cast<char>(v >> (8 * i) & 0xff);
+  };
+  number(group, 2);
+  number(element, 2);
+  out += vr;
+  if (is_long) number(0, 2);
+  number(value.size(), is_long ? 4 : 2);
+  out += value;
+}
+
+/// What an instance is, from its number alone.
+std::string stream_of(std::uint64_t number, std::size_t pixel_bytes) {
+  const std::string uid = "1.2.826." + std::to_string(number);
+  std::string stream(128, '\0');
+  stream += "DICM";
+  std::string meta;
+  put_element(meta, 2, 2, "UI", "1.2.840.10008.5.1.4.1.1.2");
+  put_element(meta, 2, 3, "UI", uid);
+  put_element(meta, 2, 0x10, "UI", "1.2.840.10008.1.2.1");
+  std::string length(4, '\0');
+  store_le(reinterpret_cast<std::byte*>(length.data()), static_cast<std::uint32_t>(meta.size()));
+  put_element(stream, 2, 0, "UL", length);
+  stream += meta;
+  put_element(stream, 8, 0x16, "UI", "1.2.840.10008.5.1.4.1.1.2");
+  put_element(stream, 8, 0x18, "UI", uid);
+  put_element(stream, 0x20, 0xd, "UI", "1.2.3");
+  put_element(stream, 0x20, 0xe, "UI", "1.2.3.4");
+  std::string pixels(pixel_bytes / 2 * 2, '\0');
+  std::mt19937_64 random(number);
+  for (std::size_t i = 0; i + 8 <= pixels.size(); i += 8) {
+    store_le(reinterpret_cast<std::byte*>(pixels.data() + i), static_cast<std::uint64_t>(random()));
+  }
+  put_element(stream, 0x7fe0, 0x10, "OW", std::move(pixels));
+  return stream;
+}
+
+struct Expected {
+  std::size_t pixel_bytes = 0;
+  bool acknowledged = false;
+};
+
+struct Instance {
+  std::uint64_t number = 0;
+  std::string stream;
+  InstanceRecord record;
+  dicom::Header header;
+  std::unique_ptr<store::InstanceWriter> writer;
+  std::size_t sent = 0;
+};
+
+/// An index in memory that can be persisted and lost like the real one.
+class Index final : public store::Applier {
+ public:
+  Result<> apply(std::span<Committed> batch, std::string_view positions) override {
+    for (const Committed& commit : batch) {
+      if (commit.record.sequence <= last) out_of_order = true;
+      last = commit.record.sequence;
+      current[commit.record.sop_instance_uid] = commit.record;
+    }
+    token = positions;
+    return outcome::success();
+  }
+  void persist() {
+    persisted = current;
+    persisted_token = token;
+    persisted_last = last;
+  }
+  void lose_unpersisted() {
+    current = persisted;
+    token = persisted_token;
+    last = persisted_last;
+  }
+  void lose_all() {
+    current.clear();
+    token.clear();
+    last = 0;
+    persist();
+  }
+  std::map<std::string, InstanceRecord> current, persisted;
+  std::string token, persisted_token;
+  store::Sequence last = 0, persisted_last = 0;
+  bool out_of_order = false;
+};
+
+class Simulation {
+ public:
+  Simulation(std::uint64_t seed, const Settings& settings)
+      : settings_(settings), random_(seed), files_(seed ^ 0x5bd1e995, 24u << 20), pool_(kPoolBytes, kBufferBytes) {
+    for (int i = 0; i < settings.volumes; ++i) {
+      options_.volumes.push_back({static_cast<std::uint32_t>(i), "/volume" + std::to_string(i)});
+    }
+    options_.segment_bytes = 256u << 10 << below(3);
+    options_.reserve_bytes = 0;
+    options_.prewritten_bytes = 2 * options_.segment_bytes * options_.volumes.size();
+    options_.read_cache_bytes = below(2) * (1u << 20);
+  }
+
+  Report run() {
+    const std::uint64_t lives = 2 + below(4);
+    for (std::uint64_t life = 0; life < lives && report_.violation.empty(); ++life) {
+      ++report_.lives;
+      live(life + 1 == lives);
+    }
+    return report_;
+  }
+
+ private:
+  static constexpr std::size_t kPoolBytes = 64 * kBufferBytes;
+
+  std::uint64_t below(std::uint64_t limit) { return random_() % limit; }
+  bool one_in(std::uint64_t n) { return below(n) == 0; }
+  void violate(std::string what) {
+    if (report_.violation.empty()) report_.violation = std::move(what);
+  }
+
+  void live(bool last) {
+    files_.faults = {};
+    files_.faults.swallow_flushes = settings_.swallow_flushes;
+    if (one_in(4)) files_.cut_power_after(below(60));  // while opening and recovering
+    if (!open()) return after_death();
+    if (!check() || last) return close();
+    set_faults();
+    const std::uint64_t steps = 50 + below(600);
+    for (std::uint64_t i = 0; i < steps && !files_.power_is_off(); ++i) step();
+    if (files_.power_is_off()) return after_death();
+    switch (below(4)) {
+      case 0:
+        return close();
+      case 1:
+        files_.kill_process();
+        report_poisoned();
+        drop();
+        files_.restart();
+        index_.lose_unpersisted();
+        return;
+      default:
+        files_.cut_power_now();
+        return after_death();
+    }
+  }
+
+  bool open() {
+    auto opened = LogImpl::open(options_, files_, store::Threads::caller, settings_.sabotage);
+    if (!opened) {
+      if (!files_.power_is_off()) violate("does not open: " + to_string(opened.error()));
+      return false;
+    }
+    log_ = std::move(opened).value();
+    if (one_in(3)) index_.lose_all();
+    auto replayed = log_->replay(index_.token, index_);
+    if (!replayed) {
+      if (!files_.power_is_off()) violate("does not replay: " + to_string(replayed.error()));
+      return false;
+    }
+    report_.dropped += replayed.value().dropped_unfinished;
+    if (!replayed.value().faults.empty()) {
+      violate("reports damage: " + to_string(replayed.value().faults.front().error));
+    }
+    if (!log_->start(index_)) violate("does not start");
+    return true;
+  }
+
+  /// All that the index shows is whole, and it shows all that was acknowledged.
+  bool check() {
+    if (index_.out_of_order) violate("applied out of order");
+    for (const auto& [uid, record] : index_.current) {
+      const auto it = expected_.find(uid);
+      if (it == expected_.end()) {
+        violate("shows what was never sent: " + uid);
+        return false;
+      }
+      check_stream(uid, record, it->second);
+      if (files_.power_is_off()) return false;
+    }
+    for (const auto& [uid, instance] : expected_) {
+      if (instance.acknowledged && !index_.current.contains(uid)) violate("lost " + uid);
+    }
+    std::string damage;
+    const auto scrubbed = log_->scrub([&](const store::Fault& f) { damage = to_string(f.error); }, {});
+    if (!files_.power_is_off() && (!scrubbed || !damage.empty())) violate("scrub finds damage: " + damage);
+    return report_.violation.empty() && !files_.power_is_off();
+  }
+
+  void check_stream(const std::string& uid, const InstanceRecord& record, const Expected& expected) {
+    std::string stream;
+    for (const auto& part : record.parts) {
+      const auto bytes = log_->read(part);
+      if (!bytes) {
+        if (!files_.power_is_off()) violate("cannot read " + uid + ": " + to_string(bytes.error()));
+        return;
+      }
+      stream += as_text(*bytes.value());
+    }
+    if (stream != stream_of(std::stoull(uid.substr(8)), expected.pixel_bytes)) violate("altered " + uid);
+  }
+
+  void set_faults() {
+    files_.restart();  // no cut planned any more
+    if (one_in(2)) files_.cut_power_after(below(400));
+    if (!settings_.faults) return;
+    if (one_in(4)) files_.faults.write_error = 0.01;
+    if (one_in(4)) files_.faults.short_write = 0.01;
+    if (one_in(4)) files_.faults.flush_error = 0.03;
+    if (one_in(8)) files_.faults.no_space = 0.01;
+    files_.set_capacity((4u << 20) + below(20u << 20));
+  }
+
+  void step() {
+    switch (below(16)) {
+      case 0:
+        begin();
+        break;
+      case 1:
+      case 2:
+      case 3:
+        if (!writers_.empty()) advance(below(writers_.size()));
+        break;
+      case 4:
+        if (one_in(4)) log_->step_maker();
+        if (one_in(40)) index_.persist();
+        break;
+      case 5:
+        if (!index_.current.empty() && one_in(8)) {
+          auto it = index_.current.begin();
+          std::advance(it, static_cast<std::ptrdiff_t>(below(index_.current.size())));
+          check_stream(it->first, it->second, expected_.at(it->first));
+        }
+        break;
+      case 6:
+        if (!writers_.empty() && one_in(20)) writers_.erase(writers_.begin());  // the peer is gone
+        break;
+      case 7:
+      case 8:
+      case 9:
+      case 10:
+        log_->step();
+        break;
+      default:
+        files_.complete_one();
+    }
+  }
+
+  void begin() {
+    if (writers_.size() >= kWriters) return;
+    auto writer = log_->begin();
+    if (!writer) return;
+    Instance instance;
+    instance.number = next_number_++;
+    const std::size_t kinds[] = {100, 3000, 3000, 70'000, 120'000, 300'000};
+    const std::size_t pixel_bytes = 8 + below(kinds[below(6)]);
+    instance.stream = stream_of(instance.number, pixel_bytes);
+    dicom::HeaderScanner scanner;
+    if (!scanner.feed(as_bytes(instance.stream)) || !scanner.finish()) return violate("a stream of our own is refused");
+    InstanceRecord& record = instance.record;
+    record.sop_class_uid = scanner.key().sop_class_uid;
+    record.sop_instance_uid = scanner.key().sop_instance_uid;
+    record.study_instance_uid = scanner.key().study_instance_uid;
+    record.series_instance_uid = scanner.key().series_instance_uid;
+    record.transfer_syntax_uid = "1.2.840.10008.1.2.1";
+    record.stream_length = instance.stream.size();
+    record.data_set_offset = scanner.data_set_offset();
+    record.pixel_data = scanner.pixel_data();
+    record.header_extents = scanner.extents();
+    instance.header = scanner.take_header();
+    instance.writer = std::move(writer).value();
+    expected_[record.sop_instance_uid] = {pixel_bytes, false};
+    writers_.push_back(std::move(instance));
+  }
+
+  void advance(std::size_t which) {
+    Instance& instance = writers_[which];
+    auto buffer = pool_.try_acquire();
+    if (!buffer) return;
+    const std::size_t room = kBufferBytes - store::kPartHeadRoom;
+    const std::size_t length = std::min(instance.stream.size() - instance.sent, one_in(3) ? 1 + below(room) : room);
+    std::memcpy(buffer->data() + store::kPartHeadRoom, instance.stream.data() + instance.sent, length);
+    const std::uint32_t crc = crc32c(Bytes(buffer->data() + store::kPartHeadRoom, length));
+    instance.sent += length;
+    if (instance.sent < instance.stream.size() || one_in(10)) {
+      instance.writer->append(std::move(*buffer), length, crc);
+      return;
+    }
+    const std::string uid = instance.record.sop_instance_uid;
+    instance.writer->commit(std::move(*buffer), length, crc, std::move(instance.record), std::move(instance.header),
+                            [this, uid](Result<store::Outcome> outcome) {
+                              if (outcome) {
+                                ++report_.acknowledged;
+                                expected_.at(uid).acknowledged = true;
+                                if (!index_.current.contains(uid)) violate("acknowledged before applied");
+                              } else {
+                                ++report_.refused;
+                              }
+                            });
+    writers_.erase(writers_.begin() + static_cast<std::ptrdiff_t>(which));
+  }
+
+  void report_poisoned() {
+    if (!log_) return;
+    for (const auto& stats : log_->stats()) report_.poisoned += stats.poisoned;
+  }
+
+  void drop() {
+    writers_.clear();
+    log_.reset();
+  }
+
+  void after_death() {
+    if (report_.violation.empty()) report_poisoned();
+    drop();
+    files_.reboot();
+    index_.lose_unpersisted();
+  }
+
+  void close() {
+    writers_.clear();
+    log_->stop();
+    for (int i = 0; i < 100'000 && !log_->finished() && !files_.power_is_off(); ++i) {
+      log_->step();
+      files_.complete_one();
+    }
+    if (!log_->finished() && !files_.power_is_off()) violate("does not stop");
+    if (files_.power_is_off()) return after_death();
+    report_poisoned();
+    if (pool_.in_use_bytes() != 0) violate("a buffer is not given back");
+    index_.persist();
+    drop();
+    if (settings_.sabotage == store::Sabotage::none && one_in(2)) {
+      files_.cut_power_now();  // after a clean end a power cut takes nothing either
+      files_.reboot();
+    }
+  }
+
+  const Settings settings_;
+  std::mt19937_64 random_;
+  io::testing::ManualFileSystem files_;
+  io::BufferPool pool_;
+  LogOptions options_;
+  Index index_;
+  std::map<std::string, Expected> expected_;
+  std::uint64_t next_number_ = 1;
+  std::vector<Instance> writers_;
+  std::unique_ptr<LogImpl> log_;
+  Report report_;
+};
+
+}  // namespace
+
+Report simulate(std::uint64_t seed, const Settings& settings) {
+  log::set_level(log::Level::error);
+  return Simulation(seed, settings).run();
+}
+
+}  // namespace cairn::crash

@@ -1,0 +1,64 @@
+#include "tests/crash/simulation/simulation.h"
+
+#include <gtest/gtest.h>
+
+namespace cairn::crash {
+namespace {
+
+TEST(Simulation, EveryAcknowledgedInstanceSurvives) {
+  std::uint64_t acknowledged = 0, refused = 0, poisoned = 0, dropped = 0;
+  for (std::uint64_t seed = 1; seed <= 1500; ++seed) {
+    const Report report = simulate(seed, {});
+    ASSERT_EQ(report.violation, "") << "seed " << seed;
+    acknowledged += report.acknowledged;
+    refused += report.refused;
+    poisoned += report.poisoned;
+    dropped += report.dropped;
+  }
+  // The runs did go where it hurts.
+  EXPECT_GT(acknowledged, 10'000u);
+  EXPECT_GT(refused, 100u);
+  EXPECT_GT(poisoned, 50u);
+  EXPECT_GT(dropped, 50u);
+}
+
+TEST(Simulation, EveryAcknowledgedInstanceSurvivesOnTwoVolumes) {
+  Settings settings;
+  settings.volumes = 2;
+  for (std::uint64_t seed = 1; seed <= 500; ++seed) {
+    const Report report = simulate(seed, settings);
+    ASSERT_EQ(report.violation, "") << "seed " << seed;
+  }
+}
+
+TEST(Simulation, TheSameSeedGivesTheSameRun) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    const Report a = simulate(seed, {}), b = simulate(seed, {});
+    EXPECT_EQ(a.acknowledged, b.acknowledged);
+    EXPECT_EQ(a.refused, b.refused);
+    EXPECT_EQ(a.dropped, b.dropped);
+  }
+}
+
+int losses_in(const Settings& settings) {
+  int losses = 0;
+  for (std::uint64_t seed = 1; seed <= 100; ++seed) losses += simulate(seed, settings).violation.starts_with("lost");
+  return losses;
+}
+
+TEST(Simulation, ALogWhoseFlushIsRemovedIsCaught) {
+  Settings settings;
+  settings.faults = false;
+  settings.swallow_flushes = true;
+  EXPECT_GT(losses_in(settings), 20);
+}
+
+TEST(Simulation, ALogThatAcknowledgesBeforeTheFlushIsCaught) {
+  Settings settings;
+  settings.faults = false;
+  settings.sabotage = store::Sabotage::acknowledge_before_flush;
+  EXPECT_GT(losses_in(settings), 20);
+}
+
+}  // namespace
+}  // namespace cairn::crash
