@@ -282,6 +282,7 @@ Result<ReplayResult> replay_volumes(const std::map<std::uint32_t, Volume*>& volu
   Positions& positions = result.positions;
   ReplaySummary& summary = result.summary;
   result.highest = positions.applied;
+  const Sequence already_applied = positions.applied;
 
   std::vector<std::unique_ptr<CommitStream>> streams;
   for (const auto& [id, volume] : volumes) {
@@ -318,6 +319,13 @@ Result<ReplayResult> replay_volumes(const std::map<std::uint32_t, Volume*>& volu
       }
     }
     if (commit == nullptr) break;
+    if (commit->record.sequence <= already_applied) {
+      // Answered with a failure when its write failed, and whole all the same; the index has gone on without it. (Only
+      // where a volume failed before it could say so in a new segment, and another one went on.)
+      ++summary.dropped_unfinished;
+      next->pop();
+      continue;
+    }
     const Location& location = commit->location;
     positions.volumes[location.volume] = {location.segment, next->front_end()};
     positions.applied = std::max(positions.applied, commit->record.sequence);

@@ -113,7 +113,7 @@ class Index final : public store::Applier {
 class Simulation {
  public:
   Simulation(std::uint64_t seed, const Settings& settings)
-      : settings_(settings), random_(seed), files_(seed ^ 0x5bd1e995, 24u << 20), pool_(kPoolBytes, kBufferBytes) {
+      : settings_(settings), random_(seed), files_(seed ^ 0x5bd1e995, 24u << 20), pool_(shared_pool()) {
     for (int i = 0; i < settings.volumes; ++i) {
       options_.volumes.push_back({static_cast<std::uint32_t>(i), "/volume" + std::to_string(i)});
     }
@@ -133,7 +133,10 @@ class Simulation {
   }
 
  private:
-  static constexpr std::size_t kPoolBytes = 64 * kBufferBytes;
+  static io::BufferPool& shared_pool() {  // made once: every run gives all of it back
+    static io::BufferPool pool(64 * kBufferBytes, kBufferBytes);
+    return pool;
+  }
 
   std::uint64_t below(std::uint64_t limit) { return random_() % limit; }
   bool one_in(std::uint64_t n) { return below(n) == 0; }
@@ -361,7 +364,7 @@ class Simulation {
   const Settings settings_;
   std::mt19937_64 random_;
   io::testing::ManualFileSystem files_;
-  io::BufferPool pool_;
+  io::BufferPool& pool_;
   LogOptions options_;
   Index index_;
   std::map<std::string, Expected> expected_;

@@ -7,7 +7,7 @@ namespace {
 
 TEST(Simulation, EveryAcknowledgedInstanceSurvives) {
   std::uint64_t acknowledged = 0, refused = 0, poisoned = 0, dropped = 0;
-  for (std::uint64_t seed = 1; seed <= 1500; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 600; ++seed) {
     const Report report = simulate(seed, {});
     ASSERT_EQ(report.violation, "") << "seed " << seed;
     acknowledged += report.acknowledged;
@@ -16,7 +16,7 @@ TEST(Simulation, EveryAcknowledgedInstanceSurvives) {
     dropped += report.dropped;
   }
   // The runs did go where it hurts.
-  EXPECT_GT(acknowledged, 10'000u);
+  EXPECT_GT(acknowledged, 5'000u);
   EXPECT_GT(refused, 100u);
   EXPECT_GT(poisoned, 50u);
   EXPECT_GT(dropped, 50u);
@@ -25,7 +25,7 @@ TEST(Simulation, EveryAcknowledgedInstanceSurvives) {
 TEST(Simulation, EveryAcknowledgedInstanceSurvivesOnTwoVolumes) {
   Settings settings;
   settings.volumes = 2;
-  for (std::uint64_t seed = 1; seed <= 500; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 400; ++seed) {
     const Report report = simulate(seed, settings);
     ASSERT_EQ(report.violation, "") << "seed " << seed;
   }
@@ -42,7 +42,9 @@ TEST(Simulation, TheSameSeedGivesTheSameRun) {
 
 int losses_in(const Settings& settings) {
   int losses = 0;
-  for (std::uint64_t seed = 1; seed <= 100; ++seed) losses += simulate(seed, settings).violation.starts_with("lost");
+  for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+    losses += !simulate(seed, settings).violation.empty();
+  }
   return losses;
 }
 
