@@ -304,9 +304,15 @@ void Volume::put_back(Ready& ready) {
     (void)files_.remove(from);
     return;
   }
+  std::string name;
+  {
+    const std::scoped_lock lock(mutex_);
+    name = spare_name(kSparePrefix);
+  }
+  // The old name must be gone for good before the file gets another header.
+  if (!files_.rename(from, path(name)) || !files_.sync_directory(options_.directory)) return;
   const std::scoped_lock lock(mutex_);
-  const std::string name = spare_name(kSparePrefix);
-  if (files_.rename(from, path(name))) spares_.push_back(name);
+  spares_.push_back(name);
 }
 
 Result<bool> Volume::prewrite_step(std::uint64_t stock_bytes) {
