@@ -79,6 +79,7 @@ class LocalArchive final : public Archive {
   Options options_;
   io::WorkerPool& workers_;
   DirectoryLock lock_;
+  std::vector<DirectoryLock> volume_locks_;
   io::BufferPool buffers_;  // outlives the log, which holds buffers
   std::shared_ptr<IngestCounters> counters_;
   std::shared_ptr<store::Log> log_;
@@ -91,6 +92,14 @@ class LocalArchive final : public Archive {
 
 Result<> LocalArchive::start() {
   if (options_.log.volumes.empty()) options_.log.volumes.push_back({0, options_.directory / "volume0"});
+  // A volume may lie outside the data directory, where the lock of another one would not guard it: recovery by a second
+  // process would seal the segment that the first still writes.
+  for (const store::VolumeOptions& volume : options_.log.volumes) {
+    std::error_code ec;
+    if (std::filesystem::equivalent(volume.directory, options_.directory, ec)) continue;  // held already
+    CAIRN_TRY(DirectoryLock held, DirectoryLock::take(volume.directory));
+    volume_locks_.push_back(std::move(held));
+  }
   CAIRN_TRY(std::unique_ptr<store::Log> log, store::Log::open(options_.log, io::native_file_system()));
   log_ = std::move(log);
   CAIRN_TRYV(open_index());
@@ -176,6 +185,7 @@ void LocalArchive::close() {
   if (index_) {
     if (const Result<> closed = index_->close(); !closed) log::error("index", {{"close", closed.error()}});
   }
+  volume_locks_.clear();
   lock_.release();
 }
 

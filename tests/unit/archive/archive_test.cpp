@@ -308,6 +308,23 @@ TEST_F(ArchiveTest, ADirectoryIsHeldByOneArchive) {
   EXPECT_TRUE(after);
 }
 
+TEST_F(ArchiveTest, AVolumeIsHeldByOneArchiveWhereverItsDataDirectoryIs) {
+  options_.log.volumes = {{0, directory_ / "elsewhere"}};
+  Sample s;
+  ASSERT_TRUE(store(s));
+  Options other = options_;
+  other.directory = directory_ / "other";
+  const auto second = Archive::open(other, workers_);
+  ASSERT_FALSE(second);
+  EXPECT_TRUE(second.error() == Errc::conflict);
+  s.sop += ".9";
+  ASSERT_TRUE(store(s));  // the segment being written was not touched
+  archive().close();
+  auto after = Archive::open(other, workers_);
+  ASSERT_TRUE(after);
+  EXPECT_EQ(stored_stream(*after.value(), s.sop), s.stream());
+}
+
 TEST_F(ArchiveTest, AClosedArchiveAnswersClosed) {
   Sample s;
   ASSERT_TRUE(store(s));
