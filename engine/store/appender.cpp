@@ -78,7 +78,12 @@ struct Appender::Live {
 
 Appender::Appender(Volume& volume, ApplyQueue& applied, std::atomic<Sequence>& sequences, bool use_ring,
                    Sabotage sabotage)
-    : volume_(volume), applied_(applied), sequences_(sequences), use_ring_(use_ring), sabotage_(sabotage) {}
+    : volume_(volume),
+      applied_(applied),
+      sequences_(sequences),
+      use_ring_(use_ring),
+      sabotage_(sabotage),
+      to_state_(volume.unsealed()) {}
 
 Appender::~Appender() {
   stop();

@@ -93,7 +93,7 @@ Result<SegmentEnd> find_end(io::File& file, const SegmentHeader& header, const S
   // Below `stated` everything was there; below `watermark` nothing need be checked in full.
   const std::uint64_t stated = proof == Proof::statement ? limit : std::min(scan.watermark, limit);
   const std::uint64_t watermark = proof == Proof::records ? stated : limit;
-  std::uint64_t tail = std::max(scan.end, io::block_up(stated));
+  std::uint64_t tail = proof == Proof::statement ? limit : std::max(scan.end, io::block_up(stated));
   for (const auto& gap : scan.gaps) {
     const bool behind_all = gap.end >= limit && gap.offset >= stated;
     if (gap.offset >= watermark || behind_all) {

@@ -189,7 +189,11 @@ Result<> Volume::recover() {
                        {{"volume", options_.id}, {"segment", number}, {"cause", trailer.error()}});
         }
       }
-      if (!state.trailer) state.commits = std::move(end.commits);
+      if (!state.trailer) {
+        state.commits = std::move(end.commits);
+        unsealed_.push_back({number, end.tail});
+        if (unsealed_.size() > kMaxPoisoned) return fail(Errc::io, "segments that cannot be sealed");
+      }
       state.poisoned = segment.proof == Proof::statement && !state.trailer;
     }
     tails[number] = state.tail;

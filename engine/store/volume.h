@@ -54,6 +54,9 @@ class Volume {
     std::uint64_t bytes_read = 0;
   };
   const Recovered& recovered() const noexcept { return recovered_; }
+  /// Segments that recovery could not seal, and their ends: for the header of the next one, since what is flushed later
+  /// says nothing of what was dropped there.
+  const std::vector<Poisoned>& unsealed() const noexcept { return unsealed_; }
 
   /// A segment to write to next, with a greater number than any before. `poisoned` is stated in its header. Takes a
   /// spare file where there is one. Errors: out_of_space, io.
@@ -110,6 +113,7 @@ class Volume {
   io::FileSystem& files_;
   Identity archive_{};
   Recovered recovered_;
+  std::vector<Poisoned> unsealed_;
 
   mutable std::mutex mutex_;  // guards what follows
   std::map<std::uint32_t, SegmentState> segments_;
