@@ -71,8 +71,9 @@ elif build asan "${sanitized[@]}"; then
     each=$(((fuzz_seconds + ${#fuzzers[@]} - 1) / ${#fuzzers[@]}))
     work=$(mktemp -d)
     echo "== fuzz $name for $each s"
-    # New inputs go to a folder of their own: the corpus in the tree is only read.
-    if "$fuzzer" -max_total_time="$each" -timeout=20 -rss_limit_mb=2048 -print_final_stats=0 -verbosity=0 \
+    # New inputs go to a folder of their own: the corpus in the tree is only read. One seed, so that a run can be repeated;
+    # campaigns by hand take others.
+    if "$fuzzer" -max_total_time="$each" -seed=1 -timeout=20 -rss_limit_mb=2048 -print_final_stats=0 -verbosity=0 \
         -artifact_prefix="build/asan/$name-" "$work" "tests/fuzz/corpus/${name#fuzz_}" >"$work.log" 2>&1; then
       passed=$((passed + 1))
     else

@@ -205,7 +205,7 @@ Result<> decode_user_item(const Reader::Item& item, UserInformation& user) {
       break;
     }
     case 0x55:
-      user.implementation_version_name = trimmed(item.body.first(std::min<std::size_t>(item.body.size(), 64)));
+      user.implementation_version_name = trimmed(item.body.first(std::min<std::size_t>(item.body.size(), 16)));
       break;
     case 0x56: {
       ExtendedNegotiation extended;
