@@ -227,9 +227,14 @@ class CommitStream {
 Result<> check_positions(const std::map<std::uint32_t, Volume*>& volumes, const Positions& positions) {
   for (const auto& [id, place] : positions.volumes) {
     const auto volume = volumes.find(id);
+    // Going on without it would give its sequence numbers to other instances.
     if (volume == volumes.end()) {
-      log::warning("a storage volume of the index is absent", {{"volume", id}});
-      continue;
+      log::error("a storage volume of the index is not configured", {{"volume", id}});
+      return fail(Errc::not_found, "a storage volume that the index names: configure it, or reindex without it");
+    }
+    if (volume->second->counts().segments == 0) {
+      log::error("a storage volume of the index is empty", {{"volume", id}});
+      return fail(Errc::not_found, "segments of a storage volume that the index names: mount it, or reindex without it");
     }
     const auto state = volume->second->segment(place.segment);
     if (!state || place.offset > state->tail) return fail(Errc::mismatch, "index is ahead of the log");
