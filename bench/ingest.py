@@ -162,7 +162,7 @@ class Orthanc(Peer):
         with open(os.path.join(folder, 'orthanc.json'), 'w') as f:
             json.dump({'StorageDirectory': os.path.join(folder, 'storage'), 'IndexDirectory': os.path.join(folder, 'index'),
                        'HttpPort': h.free_port(), 'DicomPort': self.dicom, 'DicomAet': 'ORTHANC', 'RemoteAccessAllowed': False,
-                       'DicomAlwaysAllowStore': True, 'Plugins': []}, f)
+                       'DicomAlwaysAllowStore': True, 'DicomThreadsCount': 16, 'Plugins': []}, f)
         return ['Orthanc', os.path.join(folder, 'orthanc.json')]
 
 

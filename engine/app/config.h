@@ -65,7 +65,7 @@ struct Config {
   } store;
   struct {
     std::uint32_t unpersisted_records = 30000;
-    std::uint64_t unpersisted_mib = 64;
+    std::uint64_t unpersisted_mib = 128;
     std::uint64_t cache_mib = 256;
   } index;
   struct {

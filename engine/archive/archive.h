@@ -29,7 +29,7 @@ struct Options {
   std::size_t in_flight_bytes = 128u << 20;  ///< budget of data between sockets and log
   std::size_t part_bytes = 1u << 20;    ///< buffer size, so the longest part plus its header
   std::uint32_t unpersisted_records = 30'000;        ///< longest index tail that a crash may leave to replay
-  std::uint64_t unpersisted_bytes = 64u << 20;
+  std::uint64_t unpersisted_bytes = 128u << 20;
   std::size_t index_cache_bytes = 256u << 20;
   bool rebuild_index = false;           ///< drop the index and replay the whole log
 };
