@@ -6,8 +6,9 @@ build_packages=(
   libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev
   librocksdb-dev libdcmtk-dev libssl-dev zlib1g-dev libpng-dev
   libspdlog-dev libfmt-dev libtomlplusplus-dev libcli11-dev prometheus-cpp-dev
-  liburing-dev libisal-dev libxxhash-dev libnghttp2-dev
-  libopenjp2-7-dev libopenjph-dev libturbojpeg0-dev libcharls-dev libhwy-dev
+  liburing-dev libisal-dev libxxhash-dev
+  libopenjp2-7-dev libopenjph-dev libturbojpeg0-dev libjpeg62-turbo-dev libdeflate-dev libcharls-dev libhwy-dev
+  libcurl4-openssl-dev
   libgtest-dev libgmock-dev libbenchmark-dev
 )
 

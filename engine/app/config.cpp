@@ -180,7 +180,7 @@ Config read_tables(const toml::table& root, std::string_view name) {
   });
   top.table("store", [&](Table& t) {
     auto& s = c.store;
-    t.read<std::uint64_t>("segment_mib", s.segment_mib, 1, 1u << 16);
+    t.read<std::uint64_t>("segment_mib", s.segment_mib, 4, 1u << 16);
     t.read<std::uint64_t>("reserve_mib", s.reserve_mib, 0, kMostMib);
     t.read<std::uint64_t>("prewritten_mib", s.prewritten_mib, 0, kMostMib);
     t.read<std::uint64_t>("prewrite_mib_per_s", s.prewrite_mib_per_s, 1, 1u << 20);
