@@ -155,11 +155,14 @@ void Session::answer_store(std::uint8_t context_id, const CommandSet& request, c
     return;
   }
   ++failed_;
-  log::warning("store refused", {{"peer", association_->peer_address()},
-                                 {"calling", calling_ae_},
-                                 {"sop_instance", request.affected_sop_instance_uid},
-                                 {"status", static_cast<unsigned>(status)},
-                                 {"error", *error}});
+  log::warning("store refused",
+               {{"peer", association_->peer_address()},
+                {"calling", calling_ae_},
+                // What is no UID could be anything, a patient's name too.
+                {"sop_instance", is_usable_uid(request.affected_sop_instance_uid) ? request.affected_sop_instance_uid
+                                                                                  : std::string("(no UID)")},
+                {"status", static_cast<unsigned>(status)},
+                {"error", *error}});
   respond(context_id, failure(request, status, *error));
 }
 
