@@ -53,8 +53,9 @@ class Queue {
   virtual ~Queue() = default;
   virtual void read(File& file, std::uint64_t offset, MutableBytes into, std::uint64_t token) = 0;
   virtual void write(File& file, std::uint64_t offset, Bytes from, std::uint64_t token) = 0;
-  /// The write, and after it a flush that covers it; one completion with the write's result, or the first error.
-  virtual void write_then_flush(File& file, std::uint64_t offset, Bytes from, std::uint64_t token) = 0;
+  /// A write that is durable when it completes; earlier writes are not (on a device with forced unit access, only these
+  /// bytes go past its cache).
+  virtual void write_through(File& file, std::uint64_t offset, Bytes from, std::uint64_t token) = 0;
   virtual void flush(File& file, std::uint64_t token) = 0;
 
   /// Sends off what was asked for since the last call. At most `depth` operations may be under way.

@@ -3,10 +3,24 @@
 #include <cerrno>
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 namespace cairn::io {
+namespace {
+
+constexpr std::int64_t kXfsMagic = 0x58465342;  // not in linux/magic.h of every version
+
+bool file_system_honours_dsync(int fd) noexcept {
+  struct statfs about{};
+  if (::fstatfs(fd, &about) != 0) return false;
+  const auto type = static_cast<std::int64_t>(about.f_type);
+  return type == EXT4_SUPER_MAGIC || type == kXfsMagic || type == BTRFS_SUPER_MAGIC;
+}
+
+}  // namespace
 
 Error translate_errno(int error_number, const char* where, std::uint64_t offset) noexcept {
   switch (error_number) {
@@ -22,6 +36,8 @@ Error translate_errno(int error_number, const char* where, std::uint64_t offset)
       return fail(Errc::io, where, offset);
   }
 }
+
+NativeFile::NativeFile(int fd) noexcept : fd_(fd), honours_dsync_(file_system_honours_dsync(fd)) {}
 
 NativeFile::~NativeFile() {
   ::close(fd_);

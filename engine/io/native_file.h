@@ -10,7 +10,7 @@ Error translate_errno(int error_number, const char* where, std::uint64_t offset 
 
 class NativeFile final : public File {
  public:
-  explicit NativeFile(int fd) noexcept : fd_(fd) {}
+  explicit NativeFile(int fd) noexcept;
   ~NativeFile() override;
   NativeFile(const NativeFile&) = delete;
   NativeFile& operator=(const NativeFile&) = delete;
@@ -23,9 +23,13 @@ class NativeFile final : public File {
   Result<std::uint64_t> size() override;
 
   int fd() const noexcept { return fd_; }
+  /// Whether a write with RWF_DSYNC is known to be durable when it ends. Some file systems take the flag and do nothing
+  /// (FUSE with direct I/O).
+  bool honours_dsync() const noexcept { return honours_dsync_; }
 
  private:
   int fd_;
+  bool honours_dsync_;
 };
 
 /// Queues of native files. The ring one returns null where io_uring is not permitted.

@@ -20,8 +20,8 @@ class PlainQueue final : public Queue {
   void write(File& file, std::uint64_t offset, Bytes from, std::uint64_t token) override {
     asked_.push_back({Kind::write, fd_of(file), offset, const_cast<std::byte*>(from.data()), from.size(), token});
   }
-  void write_then_flush(File& file, std::uint64_t offset, Bytes from, std::uint64_t token) override {
-    asked_.push_back({Kind::write_flush, fd_of(file), offset, const_cast<std::byte*>(from.data()), from.size(), token});
+  void write_through(File& file, std::uint64_t offset, Bytes from, std::uint64_t token) override {
+    asked_.push_back({Kind::write_through, fd_of(file), offset, const_cast<std::byte*>(from.data()), from.size(), token});
   }
   void flush(File& file, std::uint64_t token) override {
     asked_.push_back({Kind::flush, fd_of(file), 0, nullptr, 0, token});
@@ -52,7 +52,7 @@ class PlainQueue final : public Queue {
   const char* name() const noexcept override { return "plain"; }
 
  private:
-  enum class Kind { read, write, write_flush, flush };
+  enum class Kind { read, write, write_through, flush };
   struct Operation {
     Kind kind;
     int fd;
@@ -74,7 +74,7 @@ class PlainQueue final : public Queue {
       if (result < 0) return -errno;
     }
     const bool whole = result == static_cast<std::int64_t>(op.size);
-    if (op.kind == Kind::flush || (op.kind == Kind::write_flush && whole)) {
+    if (op.kind == Kind::flush || (op.kind == Kind::write_through && whole)) {
       if (::fdatasync(op.fd) != 0) return -errno;
     }
     return result;

@@ -35,7 +35,7 @@ Error io_error(std::int64_t result) {
 }  // namespace
 
 struct Appender::Operation {
-  enum class Kind { write, write_flush, flush, footer };
+  enum class Kind { write, write_through, flush, footer };
   Kind kind = Kind::write;
   Live* live = nullptr;
   std::uint64_t token = 0;
@@ -488,15 +488,16 @@ std::uint64_t Appender::completed_below(const Live& live) const {
 
 bool Appender::ask() {
   if (to_ask_.empty()) return false;
-  // One write that nothing else waits for or runs beside takes its flush along: one wake-up instead of two.
+  // One write that nothing else waits for or runs beside, on top of what is durable, needs no flush of its own: one
+  // wake-up instead of two.
   Operation& first = *to_ask_.front();
   Live& live = *first.live;
   if (to_ask_.size() == 1 && first.has_commit && &live == live_.front().get() && live.writes.size() == 1 &&
-      !live.flushing && sabotage_ == Sabotage::none) {
-    first.kind = Operation::Kind::write_flush;
+      !live.flushing && live.durable == first.offset && sabotage_ == Sabotage::none) {
+    first.kind = Operation::Kind::write_through;
     first.asked = Clock::now();
     live.flushing = true;
-    queue_->write_then_flush(*live.segment.file, first.offset, first.bytes, first.token);
+    queue_->write_through(*live.segment.file, first.offset, first.bytes, first.token);
   } else {
     for (Operation* op : to_ask_) queue_->write(*op->live->segment.file, op->offset, op->bytes, op->token);
   }
@@ -523,7 +524,7 @@ bool Appender::maybe_flush(Live& live) {
     device_.fetch_add(op->bytes.size(), std::memory_order_relaxed);
     live.phase = Live::Phase::footer;
     Operation& footer = under_way(std::move(op));
-    queue_->write_then_flush(*live.segment.file, footer.offset, footer.bytes, footer.token);
+    queue_->write_through(*live.segment.file, footer.offset, footer.bytes, footer.token);
     return true;
   }
   if (live.commits.empty() && !closing) return false;
@@ -572,10 +573,10 @@ bool Appender::complete(const io::Completion& completion) {
   }
   switch (op.kind) {
     case Operation::Kind::write:
-    case Operation::Kind::write_flush: {
-      const bool flushes = op.kind == Operation::Kind::write_flush;
+    case Operation::Kind::write_through: {
+      const bool through = op.kind == Operation::Kind::write_through;
       const std::uint64_t end = op.end;
-      if (flushes) {
+      if (through) {
         flush_us_.record(static_cast<std::uint64_t>(
             std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - op.asked).count()));
       }
@@ -583,7 +584,7 @@ bool Appender::complete(const io::Completion& completion) {
         operations_.erase(live.writes.front()->token);
         live.writes.pop_front();
       }
-      if (flushes) flushed(live, end);
+      if (through) flushed(live, end);
       if (sabotage_ == Sabotage::acknowledge_before_flush) flushed(live, completed_below(live));
       break;
     }

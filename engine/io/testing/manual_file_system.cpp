@@ -32,14 +32,15 @@ struct ManualFileSystem::DirectoryChange {
 };
 
 struct ManualFileSystem::Parked {
-  enum class Kind { read, write, write_flush, flush } kind;
+  enum class Kind { read, write, write_through, flush } kind;
   class ManualQueue* queue;
   std::shared_ptr<Inode> inode;
   std::uint64_t offset;
   std::byte* data;
   std::size_t size;
   std::uint64_t token;
-  std::uint64_t asked_at;  // a flush covers writes that completed before it was asked for
+  std::uint64_t asked_at;    // a flush covers writes that completed before it was asked for
+  std::uint64_t covers = 0;  // and the second half of a write_through nothing before its own
   std::int64_t result_of_write = 0;
 };
 
@@ -63,7 +64,7 @@ class ManualFile final : public File {
     return outcome::success();
   }
   Result<> flush() override {
-    if (files_.flush_now(*inode_, files_.next_write_) < 0) return fail(Errc::io, "flush");
+    if (files_.flush_now(*inode_, 0, files_.next_write_) < 0) return fail(Errc::io, "flush");
     return outcome::success();
   }
   Result<> allocate(std::uint64_t size) override {
@@ -104,8 +105,8 @@ class ManualQueue final : public Queue {
   void write(File& file, std::uint64_t offset, Bytes from, std::uint64_t token) override {
     park(Kind::write, file, offset, const_cast<std::byte*>(from.data()), from.size(), token);
   }
-  void write_then_flush(File& file, std::uint64_t offset, Bytes from, std::uint64_t token) override {
-    park(Kind::write_flush, file, offset, const_cast<std::byte*>(from.data()), from.size(), token);
+  void write_through(File& file, std::uint64_t offset, Bytes from, std::uint64_t token) override {
+    park(Kind::write_through, file, offset, const_cast<std::byte*>(from.data()), from.size(), token);
   }
   void flush(File& file, std::uint64_t token) override { park(Kind::flush, file, 0, nullptr, 0, token); }
 
@@ -259,14 +260,14 @@ std::int64_t ManualFileSystem::write_now(Inode& inode, std::uint64_t offset, Byt
   return static_cast<std::int64_t>(bytes.size());
 }
 
-std::int64_t ManualFileSystem::flush_now(Inode& inode, std::uint64_t up_to) {
+std::int64_t ManualFileSystem::flush_now(Inode& inode, std::uint64_t from, std::uint64_t up_to) {
   if (!change()) return -EIO;
   if (faults.swallow_flushes) return 0;
   const bool failing = chance(faults.flush_error);
   std::vector<Inode::Write> kept;
   inode.durable.resize(inode.now.size());
   for (Inode::Write& write : inode.unflushed) {
-    if (write.id >= up_to) {
+    if (write.id < from || write.id >= up_to) {
       kept.push_back(std::move(write));
     } else if (!failing) {
       if (write.offset + write.bytes.size() <= inode.durable.size()) {
@@ -293,17 +294,16 @@ std::int64_t ManualFileSystem::execute(Parked& parked, bool& again) {
     }
     case Parked::Kind::write:
       return write_now(*parked.inode, parked.offset, {parked.data, parked.size});
-    case Parked::Kind::write_flush:
+    case Parked::Kind::write_through:
       parked.result_of_write = write_now(*parked.inode, parked.offset, {parked.data, parked.size});
-      if (parked.result_of_write != static_cast<std::int64_t>(parked.size)) {
-        return parked.result_of_write < 0 ? parked.result_of_write : -ECANCELED;
-      }
+      if (parked.result_of_write != static_cast<std::int64_t>(parked.size)) return parked.result_of_write;
       parked.kind = Parked::Kind::flush;
       parked.asked_at = next_write_;
+      parked.covers = next_write_ - 1;
       again = true;
       return 0;
     case Parked::Kind::flush: {
-      const std::int64_t result = flush_now(*parked.inode, parked.asked_at);
+      const std::int64_t result = flush_now(*parked.inode, parked.covers, parked.asked_at);
       return result < 0 ? result : parked.result_of_write;
     }
   }
@@ -363,7 +363,7 @@ void ManualFileSystem::lose_power() {
   off_ = true;
   // What the device was working on may be on it, in part.
   for (const Parked& parked : parked_) {
-    if (parked.kind == Parked::Kind::write || parked.kind == Parked::Kind::write_flush) {
+    if (parked.kind == Parked::Kind::write || parked.kind == Parked::Kind::write_through) {
       parked.inode->unflushed.push_back({next_write_++, parked.offset, {parked.data, parked.data + parked.size}});
     }
   }

@@ -44,7 +44,7 @@ class ManualFileSystem final : public FileSystem {
 
   Faults faults;
 
-  /// Completes one parked operation (of write_then_flush, one half); false when there is none or the power is off.
+  /// Completes one parked operation (of write_through, one half); false when there is none or the power is off.
   bool complete_one();
   std::size_t parked() const noexcept;
 
@@ -77,7 +77,7 @@ class ManualFileSystem final : public FileSystem {
   bool chance(double probability);
   std::uint64_t below(std::uint64_t limit) { return limit == 0 ? 0 : random_() % limit; }
   std::int64_t write_now(Inode& inode, std::uint64_t offset, Bytes bytes);
-  std::int64_t flush_now(Inode& inode, std::uint64_t up_to);
+  std::int64_t flush_now(Inode& inode, std::uint64_t from, std::uint64_t up_to);
   std::int64_t execute(Parked& parked, bool& again);
   void tear_into(std::vector<std::byte>& image, std::uint64_t offset, Bytes bytes, double kept, std::size_t sector);
   std::uint64_t used_bytes() const;

@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <array>
@@ -37,14 +38,14 @@ class QueueTest : public testing::TestWithParam<Kind> {
   std::unique_ptr<Queue> queue_;
 };
 
-TEST_P(QueueTest, AFailedWriteBeforeItsFlushIsToldOnceAndHoldsUpNothing) {
+TEST_P(QueueTest, AFailedWriteThroughIsToldOnceAndHoldsUpNothing) {
   std::string path = "/tmp/cairn-queue-XXXXXX";
   NativeFile good(mkstemp(path.data()));
   NativeFile full(open("/dev/full", O_WRONLY));
   const std::vector<std::byte> bytes(512, std::byte{7});
-  queue_->write_then_flush(good, 0, bytes, 1);
-  queue_->write_then_flush(full, 0, bytes, 2);
-  queue_->write_then_flush(good, 512, bytes, 3);
+  queue_->write_through(good, 0, bytes, 1);
+  queue_->write_through(full, 0, bytes, 2);
+  queue_->write_through(good, 512, bytes, 3);
   const auto first = results(3);
   EXPECT_EQ(first.at(1), 512);
   EXPECT_EQ(first.at(2), -ENOSPC);
@@ -55,6 +56,15 @@ TEST_P(QueueTest, AFailedWriteBeforeItsFlushIsToldOnceAndHoldsUpNothing) {
   EXPECT_EQ(second.at(4), 512);
   EXPECT_EQ(second.at(5), 0);
   unlink(path.c_str());
+}
+
+TEST_P(QueueTest, AWriteThroughWhereTheFlagMayMeanNothingIsFlushedApart) {
+  NativeFile file(memfd_create("queue", 0));  // not one of the file systems known to honour it
+  ASSERT_FALSE(file.honours_dsync());
+  const std::vector<std::byte> bytes(512, std::byte{7});
+  for (std::uint64_t i = 0; i < 3; ++i) queue_->write_through(file, i * 512, bytes, i);
+  for (const auto& [token, result] : results(3)) EXPECT_EQ(result, 512) << token;
+  EXPECT_EQ(file.size().value(), 3u * 512);
 }
 
 TEST_P(QueueTest, AWakeEndsAWaitWithoutACompletion) {

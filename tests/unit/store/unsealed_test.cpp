@@ -61,8 +61,8 @@ class NoFooters final : public io::FileSystem {
     void write(io::File& file, std::uint64_t offset, Bytes from, std::uint64_t token) override {
       queue->write(inner(file), offset, from, token);
     }
-    void write_then_flush(io::File& file, std::uint64_t offset, Bytes from, std::uint64_t token) override {
-      queue->write_then_flush(inner(file), offset, from, token);
+    void write_through(io::File& file, std::uint64_t offset, Bytes from, std::uint64_t token) override {
+      queue->write_through(inner(file), offset, from, token);
     }
     void flush(io::File& file, std::uint64_t token) override { queue->flush(inner(file), token); }
     void submit() override { queue->submit(); }
