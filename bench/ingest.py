@@ -14,255 +14,28 @@ in a file (root). Debian's DCMTK leaves Nagle on and answers in two writes: by d
 that acknowledges at once, their best case; --as-shipped is the ordinary one.
 
 Further questions, each instead of the comparison: --clients (storescu and dcmsend as shipped), --sustained GB, --half-load,
---memory, --restart, --reindex. --smoke is everything in miniature, for CI. Results go to stdout as Markdown and, a JSON
+--memory, --restart [--log GIB], --reindex, --grown INSTANCES. --smoke is everything in miniature, for CI. Results go to stdout as Markdown and, a JSON
 line per run, to --out.
 """
 import argparse
+import ctypes
+import glob
 import json
 import os
-import re
 import shutil
 import statistics
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'tests', 'harness'))
 import cairn_harness as h  # noqa: E402
 
-TICK = os.sysconf('SC_CLK_TCK')
+from servers import PEERS, Cairn, DirectLoop, Storescp, bare_log, conditions, cpu_seconds, io_bytes, send, status_mib  # noqa: E402
+
 COUNTS = {'ct': 2000, 'mr': 4000, 'tiny': 20000}
 BYTES = {'ct': 525000, 'mr': 131700, 'tiny': 4096}
-RECORD = {'ct': 540672, 'mr': 139264, 'tiny': 4096}  # of the bare log: an object and a header, in whole blocks
-
-
-# ---- processes -----------------------------------------------------------------------------------------------------
-
-def descendants(root):
-    """{pid: (own ticks, ticks of reaped children)} of `root` and everything below it."""
-    parent, ticks = {}, {}
-    for name in os.listdir('/proc'):
-        if not name.isdigit():
-            continue
-        try:
-            with open(f'/proc/{name}/stat') as f:
-                fields = f.read().rpartition(')')[2].split()
-        except OSError:
-            continue
-        parent[int(name)] = int(fields[1])
-        ticks[int(name)] = sum(int(t) for t in fields[11:15])
-    family, grown = {root}, True
-    while grown:
-        grown = False
-        for pid, above in parent.items():
-            if above in family and pid not in family:
-                family.add(pid)
-                grown = True
-    return {pid: ticks[pid] for pid in family if pid in ticks}
-
-
-def cpu_seconds(pid):
-    return sum(descendants(pid).values()) / TICK
-
-
-def status_mib(pid, key):
-    try:
-        with open(f'/proc/{pid}/status') as f:
-            return next(int(line.split()[1]) / 1024 for line in f if line.startswith(key + ':'))
-    except (OSError, StopIteration):
-        return 0.0
-
-
-def io_bytes(pid, key):
-    try:
-        with open(f'/proc/{pid}/io') as f:
-            return next(int(line.split()[1]) for line in f if line.startswith(key + ':'))
-    except (OSError, StopIteration):
-        return 0
-
-
-# ---- servers -------------------------------------------------------------------------------------------------------
-
-class Peer:
-    name = durable = ''
-    program = ''
-    called = 'ANY'
-
-    def __init__(self, as_shipped):
-        self.environment = dict(os.environ) if as_shipped else {**os.environ, 'TCP_NODELAY': '1'}
-
-    def available(self):
-        return shutil.which(self.program) is not None
-
-    def version(self):
-        text = subprocess.run([self.program, '--version'], capture_output=True, text=True).stdout
-        found = re.search(r'v?(\d+\.\d+[\w.+-]*)', text)
-        return found[1] if found else '?'
-
-    def command(self, folder):
-        raise NotImplementedError
-
-    def start(self, folder):
-        self.folder, self.dicom = folder, h.free_port()
-        os.makedirs(folder, exist_ok=True)
-        with open(folder + '.log', 'wb') as out:
-            self.process = subprocess.Popen(self.command(folder), stdout=out, stderr=out, env=self.environment, cwd=folder)
-        deadline = time.monotonic() + 30
-        while True:
-            import socket
-            try:
-                socket.create_connection(('127.0.0.1', self.dicom), 1).close()
-                return self
-            except OSError:
-                if self.process.poll() is not None or time.monotonic() > deadline:
-                    with open(folder + '.log', errors='replace') as f:
-                        sys.exit(f'{self.name} does not start:\n{f.read()[-2000:]}')
-                time.sleep(.05)
-
-    @property
-    def pid(self):
-        return self.process.pid
-
-    def stop(self):
-        self.process.terminate()
-        try:
-            self.process.wait(30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def settled(self):
-        pass
-
-
-class Storescp(Peer):
-    name, program, durable = 'storescp', 'storescp', 'nothing (page cache)'
-
-    def command(self, folder):
-        return ['storescp', '--fork', '-od', folder, str(self.dicom)]
-
-
-class Dcmqrscp(Peer):
-    name, program, durable, called = 'dcmqrscp', 'dcmqrscp', 'nothing (page cache)', 'BENCH'
-
-    def command(self, folder):
-        store = os.path.join(folder, 'store')
-        os.makedirs(store, exist_ok=True)
-        with open(os.path.join(folder, 'dcmqrscp.cfg'), 'w') as f:
-            f.write(f'NetworkTCPPort = {self.dicom}\nMaxPDUSize = 16384\nMaxAssociations = 64\nHostTable BEGIN\nHostTable END\n'
-                    f'VendorTable BEGIN\nVendorTable END\nAETable BEGIN\nBENCH {store} RW (500, 1024gb) ANY\nAETable END\n')
-        return ['dcmqrscp', '-c', os.path.join(folder, 'dcmqrscp.cfg')]
-
-
-class Orthanc(Peer):
-    name, program, durable, called = 'orthanc', 'Orthanc', 'the object; its index not', 'ORTHANC'
-
-    def command(self, folder):
-        with open(os.path.join(folder, 'orthanc.json'), 'w') as f:
-            json.dump({'StorageDirectory': os.path.join(folder, 'storage'), 'IndexDirectory': os.path.join(folder, 'index'),
-                       'HttpPort': h.free_port(), 'DicomPort': self.dicom, 'DicomAet': 'ORTHANC', 'RemoteAccessAllowed': False,
-                       'DicomAlwaysAllowStore': True, 'DicomThreadsCount': 16, 'Plugins': []}, f)
-        return ['Orthanc', os.path.join(folder, 'orthanc.json')]
-
-
-class Sink(Peer):
-    name, durable, called = 'null sink', 'discards everything', 'SINK'
-
-    def available(self):
-        return True
-
-    def version(self):
-        return 'cairn_load --sink'
-
-    def command(self, folder):
-        return [h.cairn_load(), '--sink', str(self.dicom)]
-
-
-class Cairn(Peer):
-    name, durable, called = 'cairn', 'object and index', 'CAIRN'
-    settings = {'store': {'segment_mib': 512, 'prewritten_mib': 4096, 'prewrite_mib_per_s': 400, 'reserve_mib': 256, 'read_cache_mib': 512},
-                'index': {'unpersisted_records': 30000, 'unpersisted_mib': 64}}
-
-    def available(self):
-        return os.path.exists(h.cairn())
-
-    def version(self):
-        return subprocess.run([h.cairn(), '--version'], capture_output=True, text=True).stdout.strip()
-
-    def start(self, folder):
-        self.folder = folder
-        os.makedirs(folder + '.work', exist_ok=True)
-        self.server = h.Server(folder, self.settings, work=folder + '.work', environment=self.environment).start()
-        self.dicom = self.server.dicom
-        return self
-
-    @property
-    def pid(self):
-        return self.server.process.pid
-
-    def stats(self):
-        status, body = self.server.get('/api/v1/stats')
-        h.expect(status == 200, f'stats: HTTP {status}')
-        return json.loads(body)
-
-    def settled(self):
-        """Waits until the stock of prewritten segments no longer grows, two minutes at most."""
-        wanted = self.settings['store']['prewritten_mib'] // self.settings['store']['segment_mib']
-        deadline, still, last = time.monotonic() + 120, time.monotonic(), -1
-        while time.monotonic() < deadline:
-            now = sum(v['prewritten'] for v in self.stats()['volumes'])
-            if now >= wanted or (now == last and time.monotonic() - still > 5):
-                return now
-            if now != last:
-                last, still = now, time.monotonic()
-            time.sleep(.2)
-        return last
-
-    def stop(self):
-        self.server.stop(120)
-        shutil.rmtree(self.folder, ignore_errors=True)
-        shutil.rmtree(self.folder + '.work', ignore_errors=True)
-
-
-PEERS = {c.name.replace('null ', ''): c for c in (Cairn, Storescp, Dcmqrscp, Orthanc, Sink)}
-
-
-# ---- one measurement -----------------------------------------------------------------------------------------------
-
-def send(peer, kind, associations, count=0, window=1, seed=1, delayed_ack=False, rate=0, seconds=0, idle=0, extra=()):
-    command = [h.cairn_load(), '--port', str(peer.dicom), '--called', peer.called, '--kind', kind, '--associations', str(associations),
-               '--window', str(window), '--seed', str(seed), *extra]
-    for option, value in (('--count', count), ('--rate', rate), ('--seconds', seconds), ('--idle', idle)):
-        if value:
-            command += [option, str(value)]
-    if delayed_ack:
-        command.append('--delayed-ack')
-    before, written = cpu_seconds(peer.pid), io_bytes(peer.pid, 'write_bytes')
-    done = subprocess.run(command, capture_output=True, text=True, env=peer.environment)
-    used = cpu_seconds(peer.pid) - before
-    try:
-        r = json.loads(done.stdout.strip().splitlines()[-1])
-    except (IndexError, ValueError):
-        sys.exit(f'cairn_load: {done.stderr}')
-    gigabytes = max(r['bytes'], 1) / 1e9
-    return {'load': kind, 'window': window, 'server': peer.name, 'associations': associations, 'instances_per_s': r['instances_per_s'],
-            'mb_per_s': r['mb_per_s'], 'cpu_s_per_gb': used / gigabytes, 'p50_ms': r['p50_ms'], 'p99_ms': r['p99_ms'], 'failed': r['failed'],
-            'stored': r['stored'], 'bytes': r['bytes'], 'client_cpu_s_per_gb': r['client_cpu_s'] / gigabytes,
-            'written_per_byte': (io_bytes(peer.pid, 'write_bytes') - written) / max(r['bytes'], 1),
-            'rss_mib': status_mib(peer.pid, 'VmHWM'), 'errors': r['errors'][:3]}
-
-
-def bare_log(folder, kind, count, every):
-    program = h.tool('CAIRN_BARE_LOG', 'bench/load/cairn_bare_log')
-    os.makedirs(folder, exist_ok=True)
-    done = subprocess.run([program, folder, str(count), str(RECORD[kind]), str(every)], capture_output=True, text=True)
-    if done.returncode != 0:
-        sys.exit(f'cairn_bare_log: {done.stderr}')
-    r = json.loads(done.stdout)
-    return {'load': kind, 'window': 1, 'server': f'bare log, flush by {every}', 'associations': '', 'instances_per_s': r['instances_per_s'],
-            'mb_per_s': r['mb_per_s'], 'cpu_s_per_gb': r['cpu_s_per_gb'], 'p50_ms': r['p50_ms'], 'p99_ms': r['p99_ms'],
-            'flush_p99_ms': r['flush_p99_ms'], 'failed': 0, 'rss_mib': 0}
 
 
 # ---- tables --------------------------------------------------------------------------------------------------------
@@ -310,22 +83,26 @@ def ratios(rows):
         print('\n'.join(lines))
 
 
-def conditions(a, folder, peers):
-    with open('/proc/cpuinfo') as f:
-        model = next((line.split(':')[1].strip() for line in f if line.startswith('model name')), '?')
-    mount = subprocess.run(['findmnt', '-n', '-o', 'SOURCE,FSTYPE,OPTIONS', '-T', folder], capture_output=True, text=True).stdout.strip()
-    device = os.path.basename(mount.split()[0]) if mount else ''
-    journal = any(name.startswith(device + '-') for name in (os.listdir('/proc/fs/jbd2') if os.path.isdir('/proc/fs/jbd2') else []))
-    memory = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') >> 30
-    print(f'- machine: {os.cpu_count()} CPUs, {model}, {memory} GiB, Linux {os.uname().release}; server and client share it, over loopback')
-    print(f'- storage: {mount}; ' + ('journaled' if journal else 'NO JOURNAL SEEN: flushes may be cheaper than in production'))
-    print('- servers: ' + '; '.join(f'{p.name} {p.version()}' for p in peers))
-    print(f'- clients: {"as shipped: Nagle and delayed acknowledgements" if a.as_shipped else "TCP_NODELAY=1 for all, our client acknowledges at once"}')
-    if any(isinstance(p, Cairn) for p in peers):
-        s = Cairn.settings['store']
-        print(f'- cairn: segments of {s["segment_mib"]} MiB, {s["prewritten_mib"]} MiB prewritten before each run, the index tail bounded by '
-              f'{Cairn.settings["index"]["unpersisted_records"]} records')
-    sys.stdout.flush()
+# ---- a long log on a small disk ------------------------------------------------------------------------------------
+
+RECORD_MAGIC = b'CRRC'
+PUNCH_HOLE_KEEP_SIZE = 3
+KEPT_HEAD, KEPT_TAIL = 64 << 10, 16 << 10  # of a part: record header and data set header; the end, with the commit behind it
+
+
+def punch_parts(path):
+    libc = ctypes.CDLL(None, use_errno=True)
+    with open(path, 'r+b') as f:
+        starts, at = [], 0
+        while block := f.read(4096):
+            if block.startswith(RECORD_MAGIC):
+                starts.append(at)
+            at += 4096
+        for here, following in zip(starts, starts[1:]):
+            length = following - here - KEPT_HEAD - KEPT_TAIL
+            if length > 0:
+                done = libc.fallocate(f.fileno(), PUNCH_HOLE_KEEP_SIZE, ctypes.c_int64(here + KEPT_HEAD), ctypes.c_int64(length))
+                h.expect(done == 0, f'{path}: {os.strerror(ctypes.get_errno())}')
 
 
 # ---- questions -----------------------------------------------------------------------------------------------------
@@ -352,7 +129,7 @@ class Bench:
 
     def fresh(self, peer):
         os.sync()
-        peer.start(os.path.join(self.folder, 'run_' + peer.name.replace(' ', '_')))
+        peer.start(os.path.join(self.folder, 'run_' + peer.name.replace(', ', '_').replace(' ', '_')))
         peer.settled()
         return peer
 
@@ -453,16 +230,74 @@ class Bench:
         """Start after a kill with the index tail at its longest: fewer records than make the index persist itself."""
         peer = Cairn(False)
         self.fresh(peer)
+        stored = self.fill_log(peer)
         times = []
         for run in range(self.a.runs):
-            send(peer, 'tiny', 8, count=self.a.count or 60000, window=8, seed=run + 1)
-            marks = peer.stats()['watermarks']
-            peer.server.kill()
+            tail = self.kill_at_the_longest_tail(peer, run + 1)
             peer.server.start(120)
             peer.dicom = peer.server.dicom
             times.append(peer.server.starts[-1])
-            print(f'- killed with {marks["applied"] - marks["persisted"]} records unpersisted: ready after {times[-1]:.2f} s', flush=True)
-        print(f'- start after a kill: {figure(times)} s')
+            print(f'- killed with {tail} records unpersisted: ready after {times[-1]:.2f} s', flush=True)
+        print(f'- start after a kill, behind {stored / 2**30:.1f} GiB of older segments: {figure(times)} s')
+        peer.stop()
+
+    def kill_at_the_longest_tail(self, peer, seed):
+        """Kills while tiny objects come in, when the unpersisted tail is about as long as it has been seen; its length."""
+        load = threading.Thread(target=send, args=(peer, 'tiny', 8), kwargs={'count': self.a.count or 150000, 'window': 8, 'seed': seed})
+        load.start()
+        longest = tail = 0
+        persists = 0
+        while load.is_alive():
+            marks = peer.stats()['watermarks']
+            before, tail = tail, marks['applied'] - marks['persisted']
+            persists += tail < before
+            if persists >= 2 and tail >= 0.9 * longest:
+                break
+            longest = max(longest, tail)
+            time.sleep(.01)
+        peer.server.kill()
+        load.join()
+        return tail
+
+    def fill_log(self, peer):
+        """Real CT until the log is --log GiB long. Of sealed segments the middles of large parts are given back to the file system,
+        so that a long log fits a small disk: headers, commits and footers stay as they were written."""
+        stored, batch, punched = 0, 8000, set()
+        while stored < self.a.log * 2**30:
+            peer.settled()
+            row = self.note(send(peer, 'ct', 8, count=batch, seed=100 + len(punched)))
+            h.expect(row['failed'] == 0, f'stores failed: {row}')
+            stored += row['bytes']
+            segments = sorted(glob.glob(os.path.join(peer.folder, '**', 'seg-*.cairn'), recursive=True))
+            for path in segments[:-2]:
+                if path not in punched:
+                    punch_parts(path)
+                    punched.add(path)
+        return stored
+
+    def grown(self):
+        """The rate and the latency of stores with an empty index and with --grown instances in it, each its own study."""
+        peer = Cairn(False)
+        self.fresh(peer)
+        kinds, rows = ('ct', 'mr', 'tiny'), {}
+        have = 0
+        while True:
+            for kind in kinds:
+                peer.settled()
+                time.sleep(5)  # compactions of the filling end
+                row = self.note(send(peer, kind, 8, count=self.a.count or COUNTS[kind], seed=1000 + have), load=f'{kind}, {have:,} in the index')
+                rows.setdefault(kind, []).append(row)
+            if have >= self.a.grown:
+                break
+            while have < self.a.grown:
+                step = min(200000, self.a.grown - have)
+                row = self.note(send(peer, 'tiny', 8, count=step, window=8, seed=2000 + have), load=f'filling, {have:,}')
+                h.expect(row['failed'] == 0, f'stores failed: {row}')
+                have += step
+        print(f'- counts: {peer.stats()["counts"]}')
+        for kind, (empty, full) in rows.items():
+            print(f'- {kind}: {empty["instances_per_s"]:.0f}/s p99 {empty["p99_ms"]:.2f} ms with an empty index, {full["instances_per_s"]:.0f}/s p99 {full["p99_ms"]:.2f} ms '
+                  f'with {self.a.grown:,} instances: rate {empty["instances_per_s"] / full["instances_per_s"]:.2f} times less, p99 {full["p99_ms"] / empty["p99_ms"]:.2f} times longer', flush=True)
         peer.stop()
 
     def reindex(self):
@@ -494,7 +329,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('--dir', default=os.environ.get('BENCH_DIR'), help='where servers keep their data (default: BENCH_DIR, else a temporary folder)')
     p.add_argument('--loop', type=int, metavar='MIB', help='make a journaled ext4 of this size in a file below --dir and work there')
-    p.add_argument('--servers', nargs='+', choices=list(PEERS), default=['cairn', 'storescp', 'dcmqrscp', 'orthanc'])
+    p.add_argument('--servers', nargs='+', choices=list(PEERS), default=['cairn', 'storescp', 'dcmqrscp', 'orthanc', 'orthanc-threads'])
     p.add_argument('--loads', nargs='+', choices=list(COUNTS), default=list(COUNTS))
     p.add_argument('--associations', nargs='+', type=int, default=[1, 4, 8])
     p.add_argument('--window', type=int, default=8, help='asynchronous window of the additional run with tiny objects against Cairn')
@@ -508,6 +343,8 @@ def main():
     for question in ('as-shipped', 'clients', 'half-load', 'memory', 'restart', 'reindex', 'smoke'):
         p.add_argument('--' + question, action='store_true')
     p.add_argument('--sustained', type=float, metavar='GB')
+    p.add_argument('--grown', type=int, metavar='INSTANCES')
+    p.add_argument('--log', type=float, default=0, metavar='GIB', help='of older segments in the log of --restart')
     a = p.parse_args()
     if a.nice:
         os.nice(a.nice)
@@ -524,7 +361,7 @@ def main():
                               'index': {'unpersisted_records': 2000, 'unpersisted_mib': 4}}
         bench = Bench(a, folder)
         h.expect(bench.peers, 'none of the servers is installed')
-        conditions(a, folder, bench.peers)
+        conditions(a.as_shipped, folder, bench.peers)
         if a.smoke:
             bench.comparison()
             bench.peers = [p for p in bench.peers if isinstance(p, Cairn)]
@@ -536,28 +373,9 @@ def main():
                 bench.rows = []
                 bench.clients()
             return
-        questions = [q for q in ('clients', 'half_load', 'memory', 'restart', 'reindex', 'sustained') if getattr(a, q)]
+        questions = [q for q in ('clients', 'half_load', 'memory', 'restart', 'reindex', 'sustained', 'grown') if getattr(a, q)]
         for question in questions or ['comparison']:
             getattr(bench, question)()
-
-
-class DirectLoop(h.LoopMount):
-    """A journaled ext4 in a file, written to past the page cache of the file system below."""
-
-    def mount(self):
-        device = h.run('losetup', '-f', '--show', '--direct-io=on', self.image)
-        if device.returncode != 0:
-            h.skip(f'no loop device: {device.stderr.strip()}')
-        self.device = device.stdout.strip()
-        done = h.run('mount', '-o', 'nodiscard', self.device, self.path)
-        if done.returncode != 0:
-            h.skip(f'no loop mount here: {done.stderr.strip()}')
-        self.mounted = True
-
-    def remove(self):
-        self.unmount()
-        h.run('losetup', '-d', self.device)
-        os.unlink(self.image)
 
 
 if __name__ == '__main__':
