@@ -284,11 +284,14 @@ Result<OpenSegment> Volume::take_segment(const std::vector<Poisoned>& poisoned) 
 
 Result<bool> Volume::prepare_segment() {
   std::uint32_t number = 0;
+  std::optional<Ready> slow;
   {
     const std::scoped_lock lock(mutex_);
-    if (ready_) return false;
+    if (ready_ && (ready_->prewritten || spares_.empty())) return false;
+    slow.swap(ready_);  // made before there was a stock: its flushes would take twice as long
     number = next_segment_++;
   }
+  if (slow) put_back(*slow);
   CAIRN_TRY(Ready made, create_segment(number, {}));
   {
     const std::scoped_lock lock(mutex_);
