@@ -52,6 +52,7 @@ struct Config {
     std::uint16_t port = 8080;
     std::uint32_t max_connections = 1000;
     bool admin_off_loopback = false;
+    bool store_off_loopback = false;
   } http;
   struct {
     std::uint64_t segment_mib = 512;

@@ -123,6 +123,8 @@ int serve(const Config& config) {
     http.limits.connections = config.http.max_connections;
     http.admin.off_loopback = config.http.admin_off_loopback;
     http.admin.duplicate_policy = config.dicom.duplicates;
+    http.store.off_loopback = config.http.store_off_loopback;
+    http.store.duplicate_policy = config.dicom.duplicates;
     http.operating.metrics.push_back([&](web::MetricsWriter& writer) { write_dimse_metrics(writer, dicom->stats()); });
     http.operating.metrics.push_back([&](web::MetricsWriter& writer) { web::write_volume_metrics(writer, volumes); });
     const auto web = started(web::Server::start(http, *archive, &volumes, blocking, reactors.pointers()), "HTTP server");

@@ -20,6 +20,7 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, archive::Ar
   add_retrieve_routes(site->router, archive, pool, budget);
   add_metadata_routes(site->router, archive, pool);
   add_bulk_data_routes(site->router, archive, pool, budget);
+  add_store_routes(site->router, archive, options.store);
   add_page_routes(site->router, archive, pool);
   add_admin_routes(site->router, archive, pool, options.admin);
   if (volumes != nullptr) add_volume_routes(site->router, archive, pool, *volumes);

@@ -15,6 +15,7 @@
 #include "engine/web/admin.h"
 #include "engine/web/operating.h"
 #include "engine/web/site.h"
+#include "engine/web/store.h"
 
 namespace cairn::volumes {
 class Service;
@@ -29,6 +30,7 @@ struct ServerOptions {
   std::uint16_t port = 8080;  ///< 0 takes a free one
   HttpLimits limits;
   AdminOptions admin;
+  StoreOptions store;
   OperatingOptions operating;  ///< metrics and health of parts that web does not know
 };
 
