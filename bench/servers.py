@@ -236,8 +236,8 @@ def send(peer, kind, associations, count=0, window=1, seed=1, delayed_ack=False,
         sys.exit(f'cairn_load: {done.stderr}')
     gigabytes = max(r['bytes'], 1) / 1e9
     return {'load': kind, 'window': window, 'server': peer.name, 'associations': associations, 'instances_per_s': r['instances_per_s'],
-            'mb_per_s': r['mb_per_s'], 'cpu_s_per_gb': used / gigabytes, 'p50_ms': r['p50_ms'], 'p99_ms': r['p99_ms'], 'failed': r['failed'],
-            'stored': r['stored'], 'bytes': r['bytes'], 'client_cpu_s_per_gb': r['client_cpu_s'] / gigabytes,
+            'mb_per_s': r['mb_per_s'], 'cpu_s_per_gb': used / gigabytes, 'p50_ms': r['p50_ms'], 'p99_ms': r['p99_ms'], 'service_p50_ms': r['service_p50_ms'],
+            'service_p99_ms': r['service_p99_ms'], 'failed': r['failed'], 'stored': r['stored'], 'bytes': r['bytes'], 'client_cpu_s_per_gb': r['client_cpu_s'] / gigabytes,
             'written_per_byte': (io_bytes(peer.pid, 'write_bytes') - written) / max(r['bytes'], 1),
             'rss_mib': status_mib(peer.pid, 'VmHWM'), 'errors': r['errors'][:3]}
 

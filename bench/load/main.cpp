@@ -114,14 +114,15 @@ void print(const LoadReport& r, const Arguments& a, std::uint64_t skipped) {
   std::printf(
       "{\"associations\":%u,\"window\":%u,\"stored\":%llu,\"failed\":%llu,\"skipped_files\":%llu,\"bytes\":%llu,\"wall_"
       "s\":%.4f,"
-      "\"instances_per_s\":%.1f,\"mb_per_s\":%.1f,\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"max_ms\":%.3f,\"client_cpu_s\":%."
-      "3f,"
+      "\"instances_per_s\":%.1f,\"mb_per_s\":%.1f,\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"max_ms\":%.3f,"
+      "\"service_p50_ms\":%.3f,\"service_p99_ms\":%.3f,\"client_cpu_s\":%.3f,"
       "\"statuses\":{%s},\"errors\":[%s]}\n",
       a.load.associations, a.load.association.window, static_cast<unsigned long long>(r.stored),
       static_cast<unsigned long long>(r.failed), static_cast<unsigned long long>(skipped),
       static_cast<unsigned long long>(r.bytes), r.wall_s, static_cast<double>(r.stored) / wall,
-      static_cast<double>(r.bytes) / 1e6 / wall, r.percentile_ms(0.5), r.percentile_ms(0.99), r.percentile_ms(1),
-      r.client_cpu_s, statuses.c_str(), errors.c_str());
+      static_cast<double>(r.bytes) / 1e6 / wall, LoadReport::percentile(r.latencies_ms, 0.5),
+      LoadReport::percentile(r.latencies_ms, 0.99), LoadReport::percentile(r.latencies_ms, 1),
+      LoadReport::percentile(r.service_ms, 0.5), LoadReport::percentile(r.service_ms, 0.99), r.client_cpu_s, statuses.c_str(), errors.c_str());
 }
 
 int fault(const Error& e) {

@@ -24,7 +24,7 @@ struct Outstanding {
   std::uint16_t message_id;
   std::string sop_instance_uid;
   std::uint64_t bytes;
-  Clock::time_point since;
+  Clock::time_point since, sent;
 };
 
 // The load of one association.
@@ -74,7 +74,7 @@ class Sender {
       // A paced store counts from when it was due: a sender held up by a slow answer does not hide the wait.
       const auto since = interval > 0 ? due_ : Clock::now();
       const std::uint16_t id = next_id_++;
-      outstanding_.push_back({id, object_.sop_instance_uid, object_.size_bytes(), since});
+      outstanding_.push_back({id, object_.sop_instance_uid, object_.size_bytes(), since, Clock::now()});
       if (auto sent = association_.send_store(object_, id); !sent) {
         if (sent.error() != Errc::unsupported) return sent.error();
         outstanding_.pop_back();
@@ -105,7 +105,9 @@ class Sender {
     if (response.status == 0 || response.status >> 12 == 0xB) {
       ++report_.stored;
       report_.bytes += it->bytes;
-      report_.latencies_ms.push_back(std::chrono::duration<float, std::milli>(Clock::now() - it->since).count());
+      const auto now = Clock::now();
+      report_.latencies_ms.push_back(std::chrono::duration<float, std::milli>(now - it->since).count());
+      report_.service_ms.push_back(std::chrono::duration<float, std::milli>(now - it->sent).count());
     } else {
       ++report_.failed;
     }
@@ -131,10 +133,10 @@ class Sender {
 
 }  // namespace
 
-double LoadReport::percentile_ms(double fraction) const {
-  if (latencies_ms.empty()) return 0;
-  const auto i = static_cast<std::size_t>(fraction * static_cast<double>(latencies_ms.size()));
-  return static_cast<double>(latencies_ms[std::min(i, latencies_ms.size() - 1)]);
+double LoadReport::percentile(const std::vector<float>& sorted, double fraction) {
+  if (sorted.empty()) return 0;
+  const auto i = static_cast<std::size_t>(fraction * static_cast<double>(sorted.size()));
+  return static_cast<double>(sorted[std::min(i, sorted.size() - 1)]);
 }
 
 LoadReport run_load(const Corpus& corpus, const LoadOptions& options) {
@@ -172,12 +174,14 @@ LoadReport run_load(const Corpus& corpus, const LoadOptions& options) {
     all.bytes += r.bytes;
     for (const auto& [status, n] : r.statuses) all.statuses[status] += n;
     all.latencies_ms.insert(all.latencies_ms.end(), r.latencies_ms.begin(), r.latencies_ms.end());
+    all.service_ms.insert(all.service_ms.end(), r.service_ms.begin(), r.service_ms.end());
     for (auto& e : r.errors) {
       if (all.errors.size() < 16 && std::find(all.errors.begin(), all.errors.end(), e) == all.errors.end())
         all.errors.push_back(e);
     }
   }
   std::sort(all.latencies_ms.begin(), all.latencies_ms.end());
+  std::sort(all.service_ms.begin(), all.service_ms.end());
   for (auto& a : silent) (void)a.release();
   return all;
 }

@@ -26,10 +26,11 @@ struct LoadReport {
   std::uint64_t stored = 0, failed = 0, bytes = 0;
   double wall_s = 0, client_cpu_s = 0;
   std::map<std::uint16_t, std::uint64_t> statuses;
-  std::vector<float> latencies_ms;  ///< of each successful store, sorted: first byte sent to response read
+  std::vector<float> latencies_ms;  ///< of each successful store, sorted: from when it was due, or sent, to response read
+  std::vector<float> service_ms;    ///< the same from when it was sent, whenever it was due
   std::vector<std::string> errors;  ///< of associations, and the first Error Comment of each status
 
-  double percentile_ms(double fraction) const;
+  static double percentile(const std::vector<float>& sorted, double fraction);
 };
 
 /// An association that breaks ends its share of the load and is reported; the others go on.
