@@ -49,25 +49,25 @@ class Application {
   Result<> remove(const InstanceRow& old, Sequence sequence, bool keep, const std::string& new_header_key);
   Result<> set_patient(StudySlot& study, bool is_new, std::string id);
   Result<> leave_patient(const StudyRow& study, std::string_view study_uid);
-  Result<> renew_attributes(const std::string& header_prefix, std::string_view except, SeriesSlot* series,
+  Result<> renew_attributes(const std::string& header_prefix, std::string_view except, SeriesRow* series,
                             StudySlot& study);
   Result<> write(const std::string_view* positions);
 
   Result<StudySlot*> study(const std::string& uid) {
     return s_.studies.find(uid, loader<StudyRow>(db_, Family::study));
   }
-  Result<SeriesSlot*> series(const std::string& key, bool study_is_new) {
-    if (!study_is_new) return s_.series.find(key, loader<SeriesRow>(db_, Family::series));
-    return s_.series.find(key, [](const std::string&, SeriesRow&) -> Result<bool> { return false; });
-  }
-  void put(Family family, std::string_view key, std::string_view value) {
-    batch_.Put(db_.handle(family), slice(key), slice(value));
-  }
-  void erase(Family family, std::string_view key) { batch_.Delete(db_.handle(family), slice(key)); }
+  /// Where the row of a series is kept: in its study as long as that has had but one.
+  struct SeriesPlace {
+    SeriesRow* row = nullptr;
+    SeriesSlot* slot = nullptr;  ///< null: in the study's row
+    bool exists = false;
+  };
+  Result<SeriesPlace> series(StudySlot& study, const std::string& series_uid);
+  void put(Family family, std::string_view key, std::string_view value) { s_.gather.put(family, key, {value}); }
+  void erase(Family family, std::string_view key) { s_.gather.erase(family, key); }
 
   Index::State& s_;
   Database& db_;
-  rocksdb::WriteBatch batch_;
   std::unordered_set<std::string_view> seen_;  // SOP Instance UIDs in batch_; the views are into the caller's batch
   std::uint64_t events_ = 0;                   // since the last write
   std::string scratch_;
@@ -145,12 +145,12 @@ Result<> Application::add(const Committed& committed, InstanceRow&& row, const A
     study_slot->second.exists = true;
     ++s_.totals.studies;
   }
-  CAIRN_TRY(SeriesSlot * series_slot, series(keys::series(row.study_instance_uid, row.series_instance_uid), new_study));
-  SeriesRow& se = series_slot->second.row;
-  const bool new_series = !series_slot->second.exists;
+  CAIRN_TRY(const SeriesPlace place, series(*study_slot, row.series_instance_uid));
+  SeriesRow& se = *place.row;
+  const bool new_series = !place.exists;
   if (new_series) {
     se = SeriesRow();
-    series_slot->second.exists = true;
+    if (place.slot != nullptr) place.slot->second.exists = true;
     ++s_.totals.series;
     ++st.series;
     put(Family::list, keys::series_study(row.series_instance_uid, row.study_instance_uid), {});
@@ -183,13 +183,30 @@ Result<> Application::add(const Committed& committed, InstanceRow&& row, const A
   put(Family::instance, row.sop_instance_uid, scratch_);
   scratch_.clear();
   keys::append_be64(scratch_, row.sequence);
-  const std::string header = committed.header.serialize();
-  const rocksdb::Slice name = slice(key);
-  const std::array<rocksdb::Slice, 2> value{slice(scratch_), slice(header)};
-  batch_.Put(db_.handle(Family::header), rocksdb::SliceParts(&name, 1), rocksdb::SliceParts(value.data(), 2));
+  s_.gather.put(Family::header, key, {scratch_, committed.header.serialize()});
   s_.studies.touch(*study_slot);
-  s_.series.touch(*series_slot);
+  if (place.slot != nullptr) s_.series.touch(*place.slot);
   return outcome::success();
+}
+
+Result<Application::SeriesPlace> Application::series(StudySlot& study, const std::string& series_uid) {
+  StudyRow& st = study.second.row;
+  if (st.instances == 0) st.sole_series_uid = series_uid;  // a new study
+  if (st.sole_series_uid == series_uid) return SeriesPlace{&st.sole_series, nullptr, st.instances != 0};
+  const auto absent = [](const std::string&, SeriesRow&) -> Result<bool> { return false; };
+  const bool second = !st.sole_series_uid.empty();
+  if (second) {
+    CAIRN_TRY(SeriesSlot * first, s_.series.find(keys::series(study.first, st.sole_series_uid), absent));
+    first->second.row = std::move(st.sole_series);
+    first->second.exists = true;
+    s_.series.touch(*first);
+    st.sole_series = SeriesRow();
+    st.sole_series_uid.clear();
+  }
+  const std::string key = keys::series(study.first, series_uid);
+  CAIRN_TRY(SeriesSlot * slot,
+            second ? s_.series.find(key, absent) : s_.series.find(key, loader<SeriesRow>(db_, Family::series)));
+  return SeriesPlace{&slot->second.row, slot, slot->second.exists};
 }
 
 // Takes older content out, after the newer one was added: rows of a study that both share never become empty.
@@ -212,12 +229,11 @@ Result<> Application::remove(const InstanceRow& old, Sequence sequence, bool kee
   if (key != new_header_key) erase(Family::header, key);
 
   CAIRN_TRY(StudySlot * study_slot, study(old.study_instance_uid));
-  const std::string series_key = keys::series(old.study_instance_uid, old.series_instance_uid);
-  CAIRN_TRY(SeriesSlot * series_slot, series(series_key, false));
+  if (!study_slot->second.exists) return fail(Errc::corrupt, "rows of an index instance");
+  CAIRN_TRY(const SeriesPlace place, series(*study_slot, old.series_instance_uid));
+  if (!place.exists) return fail(Errc::corrupt, "rows of an index instance");
   StudyRow& st = study_slot->second.row;
-  SeriesRow& se = series_slot->second.row;
-  if (!study_slot->second.exists || !series_slot->second.exists)
-    return fail(Errc::corrupt, "rows of an index instance");
+  SeriesRow& se = *place.row;
   se.version = st.version = sequence;
   --se.instances;
   --st.instances;
@@ -226,17 +242,17 @@ Result<> Application::remove(const InstanceRow& old, Sequence sequence, bool kee
   st.bytes -= old.stream_length;
   s_.totals.bytes -= old.stream_length;
   s_.studies.touch(*study_slot);
-  s_.series.touch(*series_slot);
+  if (place.slot != nullptr) s_.series.touch(*place.slot);
 
   if (se.instances == 0) {
     st.count_modality(se.modality, false);
     --st.series;
     --s_.totals.series;
-    series_slot->second.exists = false;
+    if (place.slot != nullptr) place.slot->second.exists = false;
     erase(Family::list, keys::series_study(old.series_instance_uid, old.study_instance_uid));
   } else if (se.attributes_sequence == old.sequence) {
     CAIRN_TRYV(renew_attributes(keys::header_prefix(old.study_instance_uid, old.series_instance_uid),
-                                old.sop_instance_uid, series_slot, *study_slot));
+                                old.sop_instance_uid, &se, *study_slot));
   }
   if (st.instances == 0) {
     CAIRN_TRYV(leave_patient(st, old.study_instance_uid));
@@ -250,7 +266,7 @@ Result<> Application::remove(const InstanceRow& old, Sequence sequence, bool kee
 }
 
 // The newest instance of a series (or study) is gone: the next newest gives the attributes. Seldom, and a scan.
-Result<> Application::renew_attributes(const std::string& header_prefix, std::string_view except, SeriesSlot* series,
+Result<> Application::renew_attributes(const std::string& header_prefix, std::string_view except, SeriesRow* series,
                                        StudySlot& study) {
   const std::string end = keys::after_prefix(header_prefix);
   const rocksdb::Slice upper = slice(end);
@@ -281,7 +297,7 @@ Result<> Application::renew_attributes(const std::string& header_prefix, std::st
     values.encode(kStudyLevels, st.attributes);
     return set_patient(study, false, values.text(tags::PatientID));
   }
-  SeriesRow& se = series->second.row;
+  SeriesRow& se = *series;
   se.attributes_sequence = newest;
   se.attributes.clear();
   values.encode(kSeriesLevels, se.attributes);
@@ -300,22 +316,26 @@ Result<> Application::set_patient(StudySlot& study, bool is_new, std::string id)
     CAIRN_TRYV(leave_patient(st, study.first));
   }
   st.patient_id = std::move(id);
-  put(Family::list, keys::patient_study(st.patient_id, study.first), {});
   CAIRN_TRY(auto* patient, s_.patients.find(keys::patient(st.patient_id), loader<PatientRow>(db_, Family::list)));
+  PatientRow& row = patient->second.row;
   if (!patient->second.exists) {
-    patient->second.row = PatientRow();
+    row = PatientRow{0, study.first};
     patient->second.exists = true;
     ++s_.totals.patients;
+  } else {
+    if (!row.sole_study_uid.empty()) put(Family::list, keys::patient_study(st.patient_id, row.sole_study_uid), {});
+    row.sole_study_uid.clear();
+    put(Family::list, keys::patient_study(st.patient_id, study.first), {});
   }
-  ++patient->second.row.studies;
+  ++row.studies;
   s_.patients.touch(*patient);
   return outcome::success();
 }
 
 Result<> Application::leave_patient(const StudyRow& study, std::string_view study_uid) {
-  erase(Family::list, keys::patient_study(study.patient_id, study_uid));
   CAIRN_TRY(auto* patient, s_.patients.find(keys::patient(study.patient_id), loader<PatientRow>(db_, Family::list)));
   if (!patient->second.exists) return fail(Errc::corrupt, "patient of an index study");
+  if (patient->second.row.sole_study_uid.empty()) erase(Family::list, keys::patient_study(study.patient_id, study_uid));
   if (--patient->second.row.studies == 0) {
     patient->second.exists = false;
     --s_.totals.patients;
@@ -343,9 +363,11 @@ Result<> Application::write(const std::string_view* positions) {
   scratch_.clear();
   s_.totals.encode(scratch_);
   put(Family::meta, kStateKey, scratch_);
-  CAIRN_TRYV(db_.write(batch_, s_.totals.applied));
-  const Flusher::Tail more{events_, batch_.GetDataSize()};
-  batch_.Clear();
+  rocksdb::WriteBatch& batch = s_.batch;
+  batch.Clear();
+  s_.gather.drain(db_, batch);
+  CAIRN_TRYV(db_.write(batch, s_.totals.applied));
+  const Flusher::Tail more{events_, batch.GetDataSize()};
   seen_.clear();
   events_ = 0;
   return s_.flusher->wrote(more);

@@ -11,6 +11,7 @@
 #include <rocksdb/table.h>
 
 #include "engine/core/log.h"
+#include "engine/store/index/key_tree.h"
 
 namespace cairn::store {
 namespace {
@@ -42,6 +43,7 @@ static_assert(std::size(kTuning) == kFamilies);
 rocksdb::ColumnFamilyOptions family_options(const Tuning& t, const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::ColumnFamilyOptions o;
   o.write_buffer_size = kWriteBufferBytes;
+  o.memtable_factory = key_tree_factory();
   o.arena_block_size = 1u << 20;
   o.max_write_buffer_number = kWriteBuffers;
   o.level0_file_num_compaction_trigger = 6;

@@ -155,10 +155,16 @@ const std::string& Index::rebuilt_because() const noexcept {
 
 Sequence Index::series_version(std::string_view study_uid, std::string_view series_uid) const {
   rocksdb::PinnableSlice value;
-  const auto found = state_->database->get(Family::series, keys::series(study_uid, series_uid), value, nullptr);
+  const auto of_its_own = state_->database->get(Family::series, keys::series(study_uid, series_uid), value, nullptr);
+  if (!of_its_own) return 0;
+  if (of_its_own.value()) {
+    const auto row = SeriesRow::decode(text_of(value));
+    return row ? row.value().version : 0;
+  }
+  const auto found = state_->database->get(Family::study, study_uid, value, nullptr);
   if (!found || !found.value()) return 0;
-  const auto row = SeriesRow::decode(text_of(value));
-  return row ? row.value().version : 0;
+  const auto study = StudyRow::decode(text_of(value));
+  return study && study.value().sole_series_uid == series_uid ? study.value().sole_series.version : 0;
 }
 
 Result<> Index::dump(const std::function<void(std::string_view line)>& each) const {

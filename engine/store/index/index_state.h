@@ -8,6 +8,7 @@
 
 #include "engine/store/index/database.h"
 #include "engine/store/index/flusher.h"
+#include "engine/store/index/gather.h"
 #include "engine/store/index/index.h"
 #include "engine/store/index/row_cache.h"
 
@@ -35,6 +36,8 @@ struct Index::State {
   RowCache<SeriesRow> series;
   RowCache<StudyRow> studies;
   RowCache<PatientRow> patients;
+  Gather gather;
+  rocksdb::WriteBatch batch;
   std::optional<Error> failed;
   mutable std::mutex mutex;  // guards published, positions
   IndexState published;

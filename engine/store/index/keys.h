@@ -27,7 +27,7 @@
 namespace cairn::store::keys {
 
 /// Bumped when a key or a row changes; an index of another version is rebuilt from the log.
-inline constexpr std::uint32_t kSchemaVersion = 1;
+inline constexpr std::uint32_t kSchemaVersion = 2;
 
 /// Sort position of an Instance Number; kNoNumber when there is none.
 inline constexpr std::uint64_t kNoNumber = ~std::uint64_t{0};

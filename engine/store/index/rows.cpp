@@ -201,6 +201,8 @@ void StudyRow::encode(std::string& out) const {
     put(out, count);
   }
   put(out, attributes);
+  put(out, sole_series_uid);
+  if (!sole_series_uid.empty()) sole_series.encode(out);
 }
 
 Result<StudyRow> StudyRow::decode(std::string_view stored) {
@@ -220,18 +222,24 @@ Result<StudyRow> StudyRow::decode(std::string_view stored) {
     count = in.integer();
   }
   row.attributes = in.text();
+  row.sole_series_uid = in.text();
+  if (!row.sole_series_uid.empty() && !in.failed()) {
+    CAIRN_TRY(row.sole_series, SeriesRow::decode(in.raw(in.remaining())));
+  }
   if (!in.done()) return fail(Errc::corrupt, "study row");
   return row;
 }
 
 void PatientRow::encode(std::string& out) const {
   put(out, studies);
+  put(out, sole_study_uid);
 }
 
 Result<PatientRow> PatientRow::decode(std::string_view stored) {
   Reader in(stored);
   PatientRow row;
   row.studies = in.integer();
+  row.sole_study_uid = in.text();
   if (!in.done()) return fail(Errc::corrupt, "patient row");
   return row;
 }

@@ -50,6 +50,9 @@ struct StudyRow {
   std::string patient_id;                                         ///< UTF-8 without padding: the key in `list`
   std::vector<std::pair<std::string, std::uint64_t>> modalities;  ///< ascending; how many series have each
   std::string attributes;                                         ///< of patient and study level
+  /// As long as a study has had but one series, that series' row is here and not in its own family; empty afterwards.
+  std::string sole_series_uid;
+  SeriesRow sole_series;
 
   void count_modality(const std::string& modality, bool add);
   void encode(std::string& out) const;
@@ -58,6 +61,7 @@ struct StudyRow {
 
 struct PatientRow {
   std::uint64_t studies = 0;
+  std::string sole_study_uid;  ///< as long as there has been but one; then it is not in the list of studies
 
   void encode(std::string& out) const;
   static Result<PatientRow> decode(std::string_view stored);

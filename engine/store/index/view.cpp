@@ -81,7 +81,11 @@ Result<std::optional<InstanceRow>> IndexView::instance(std::string_view sop_uid)
 }
 
 Result<std::optional<SeriesRow>> IndexView::series(std::string_view study_uid, std::string_view series_uid) const {
-  return reader_->row<SeriesRow>(Family::series, keys::series(study_uid, series_uid));
+  CAIRN_TRY(auto row, reader_->row<SeriesRow>(Family::series, keys::series(study_uid, series_uid)));
+  if (row) return row;
+  CAIRN_TRY(auto above, study(study_uid));
+  if (above && !series_uid.empty() && above->sole_series_uid == series_uid) row = std::move(above->sole_series);
+  return row;
 }
 Result<std::optional<StudyRow>> IndexView::study(std::string_view study_uid) const {
   return reader_->row<StudyRow>(Family::study, study_uid);
@@ -114,6 +118,12 @@ Result<> IndexView::each_patient(const std::function<bool(std::string_view, Pati
 }
 
 Result<> IndexView::each_study_of_patient(std::string_view patient_id, const std::function<bool(Uid)>& visit) const {
+  CAIRN_TRY(const auto row, patient(patient_id));
+  if (!row) return outcome::success();
+  if (!row->sole_study_uid.empty()) {
+    visit(row->sole_study_uid);
+    return outcome::success();
+  }
   return reader_->suffixes(keys::patient_studies_prefix(patient_id), visit);
 }
 
@@ -123,6 +133,12 @@ Result<> IndexView::each_study_of_series(Uid series_uid, const std::function<boo
 
 Result<std::vector<IndexView::NamedSeries>> IndexView::series_of_study(Uid study_uid) const {
   std::vector<NamedSeries> out;
+  CAIRN_TRY(auto above, study(study_uid));
+  if (!above) return out;
+  if (!above->sole_series_uid.empty()) {
+    out.push_back({std::move(above->sole_series_uid), std::move(above->sole_series)});
+    return out;
+  }
   const std::string prefix = keys::series(study_uid, {});
   CAIRN_TRYV(reader_->scan(Family::series, prefix, [&](std::string_view key, std::string_view value) -> Result<bool> {
     CAIRN_TRY(SeriesRow row, SeriesRow::decode(value));
