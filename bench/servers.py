@@ -69,6 +69,7 @@ class Peer:
     name = durable = ''
     program = ''
     called = 'ANY'
+    share = 1  # gets this part of the instances of a comparison
 
     def __init__(self, as_shipped):
         self.environment = dict(os.environ) if as_shipped else {**os.environ, 'TCP_NODELAY': '1'}
@@ -137,22 +138,16 @@ class Dcmqrscp(Peer):
 
 
 class Orthanc(Peer):
-    """As Debian ships it: four threads for DICOM, whatever the number of associations."""
+    """With a thread for each association: as shipped four serve, and a fifth association waits until it gives up."""
     name, program, durable, called = 'orthanc', 'Orthanc', 'the object; its index not', 'ORTHANC'
-    settings = {}
+    share = 8  # slow, and no faster for being asked for long
 
     def command(self, folder):
         with open(os.path.join(folder, 'orthanc.json'), 'w') as f:
             json.dump({'StorageDirectory': os.path.join(folder, 'storage'), 'IndexDirectory': os.path.join(folder, 'index'),
                        'HttpPort': h.free_port(), 'DicomPort': self.dicom, 'DicomAet': 'ORTHANC', 'RemoteAccessAllowed': False,
-                       'DicomAlwaysAllowStore': True, 'Plugins': [], **self.settings}, f)
+                       'DicomAlwaysAllowStore': True, 'DicomThreadsCount': 16, 'Plugins': []}, f)
         return ['Orthanc', os.path.join(folder, 'orthanc.json')]
-
-
-class OrthancThreads(Orthanc):
-    """With a thread for each association."""
-    name = 'orthanc, 16 threads'
-    settings = {'DicomThreadsCount': 16}
 
 
 class Sink(Peer):
@@ -214,7 +209,7 @@ class Cairn(Peer):
         shutil.rmtree(self.folder + '.work', ignore_errors=True)
 
 
-PEERS = {'cairn': Cairn, 'storescp': Storescp, 'dcmqrscp': Dcmqrscp, 'orthanc': Orthanc, 'orthanc-threads': OrthancThreads, 'sink': Sink}
+PEERS = {'cairn': Cairn, 'storescp': Storescp, 'dcmqrscp': Dcmqrscp, 'orthanc': Orthanc, 'sink': Sink}
 
 
 # ---- one measurement -----------------------------------------------------------------------------------------------

@@ -327,7 +327,8 @@ Result<bool> Volume::prewrite_step(std::uint64_t stock_bytes) {
     if (!filling_) {
       {
         const std::scoped_lock lock(mutex_);
-        if ((spares_.size() + 1) * segment_bytes_ > stock_bytes) return false;
+        const std::size_t made = spares_.size() + (ready_ && ready_->prewritten ? 1 : 0);
+        if ((made + 1) * segment_bytes_ > stock_bytes) return false;
       }
       CAIRN_TRY(const bool room, room_for_segment());
       if (!room) return false;

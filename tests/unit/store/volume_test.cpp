@@ -36,6 +36,7 @@ TEST_F(VolumeTest, ASegmentPreparedBeforeThereWasAStockIsMadeAgainFromIt) {
   ASSERT_EQ(volume->counts().spares, 2u);
   EXPECT_TRUE(volume->prepare_segment().value());
   EXPECT_FALSE(volume->prepare_segment().value());
+  EXPECT_FALSE(volume->prewrite_step(2 * kSegment).value()) << "the prepared one belongs to the stock";
   const OpenSegment taken = volume->take_segment({}).value();
   EXPECT_EQ(taken.header.segment, 2u);
   const auto names = files.list("/volume").value();
