@@ -24,6 +24,8 @@ constexpr std::size_t kLargePart = 64u << 10;
 constexpr std::size_t kStagingBytes = 1u << 20;
 // A segment with less than this left is full.
 constexpr std::uint64_t kFullSlack = 4u << 20;
+// Writes that carry their own flush, at the same time: with a second, small commits wait half as long for their turn.
+constexpr std::size_t kMostThrough = 2;
 // With this much gathered, writing does not wait for the flush that is running.
 constexpr std::size_t kGatherBytes = 128u << 10;
 
@@ -65,6 +67,7 @@ struct Appender::Live {
   std::vector<CommitEntry> entries;
   Sequence last_sequence = 0;  ///< of the last durable commit
   bool flushing = false;
+  std::size_t through = 0;  ///< writes with a flush of their own under way; nothing else is then
   std::uint64_t flush_wanted = 0;
   std::size_t operations = 0;  ///< under way, all kinds
 
@@ -229,7 +232,7 @@ bool Appender::place_backlog() {
     did = true;
   }
   while (!gathered_.empty() && operations_.size() + 2 < kQueueDepth) {
-    const bool flush_running = !live_.empty() && live_.front()->flushing;
+    const bool flush_running = !live_.empty() && (live_.front()->flushing || live_.front()->through >= kMostThrough);
     if (flush_running && gathered_bytes_ < kGatherBytes) break;
     if (!place_gathered()) break;
     did = true;
@@ -488,15 +491,17 @@ std::uint64_t Appender::completed_below(const Live& live) const {
 
 bool Appender::ask() {
   if (to_ask_.empty()) return false;
-  // One write that nothing else waits for or runs beside, on top of what is durable, needs no flush of its own: one
-  // wake-up instead of two.
+  // A single write on top of what is durable, or will be by writes like it, takes its flush along: one wake-up instead
+  // of two.
   Operation& first = *to_ask_.front();
   Live& live = *first.live;
-  if (to_ask_.size() == 1 && first.has_commit && &live == live_.front().get() && live.writes.size() == 1 &&
-      !live.flushing && live.durable == first.offset && sabotage_ == Sabotage::none) {
+  const std::uint64_t below = live.through == 0 ? live.durable : live.writes[live.through - 1]->end;
+  if (to_ask_.size() == 1 && first.has_commit && &live == live_.front().get() &&
+      live.writes.size() == live.through + 1 && live.through < kMostThrough && !live.flushing &&
+      below == first.offset && sabotage_ == Sabotage::none) {
     first.kind = Operation::Kind::write_through;
     first.asked = Clock::now();
-    live.flushing = true;
+    ++live.through;
     queue_->write_through(*live.segment.file, first.offset, first.bytes, first.token);
   } else {
     for (Operation* op : to_ask_) queue_->write(*op->live->segment.file, op->offset, op->bytes, op->token);
@@ -506,7 +511,7 @@ bool Appender::ask() {
 }
 
 bool Appender::maybe_flush(Live& live) {
-  if (live.flushing || live.phase == Live::Phase::footer) return false;
+  if (live.flushing || live.through > 0 || live.phase == Live::Phase::footer) return false;
   const bool closing = live.phase == Live::Phase::closing;
   if (closing && live.durable == live.tail) {
     // Everything is durable, so the footer may say so.
@@ -574,17 +579,21 @@ bool Appender::complete(const io::Completion& completion) {
   switch (op.kind) {
     case Operation::Kind::write:
     case Operation::Kind::write_through: {
-      const bool through = op.kind == Operation::Kind::write_through;
-      const std::uint64_t end = op.end;
-      if (through) {
+      if (op.kind == Operation::Kind::write_through) {
         flush_us_.record(static_cast<std::uint64_t>(
             std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - op.asked).count()));
       }
+      std::uint64_t end = 0;
       while (!live.writes.empty() && live.writes.front()->done) {
-        operations_.erase(live.writes.front()->token);
+        const Operation& first = *live.writes.front();
+        if (first.kind == Operation::Kind::write_through) {
+          end = first.end;
+          --live.through;
+        }
+        operations_.erase(first.token);
         live.writes.pop_front();
       }
-      if (through) flushed(live, end);
+      if (end > 0) flushed(live, end);
       if (sabotage_ == Sabotage::acknowledge_before_flush) flushed(live, completed_below(live));
       break;
     }
