@@ -147,7 +147,7 @@ Response send_value(const Services& services, const Request& request, const Reso
   if (value.bulk) item.range = {value.bulk->stream_offset, value.bulk->length};
   const bool from_stream = value.bulk && !value.deflated && value.bulk->length > 0;
   if (from_stream && !multipart) {
-    item.instance = std::move(value.instance);
+    item.instance = std::make_shared<const archive::Instance>(std::move(value.instance));
     return send_range(*services.archive, *services.pool, services.budget, request, std::move(item), kOctets, etag);
   }
   Response response;
@@ -164,7 +164,7 @@ Response send_value(const Services& services, const Request& request, const Reso
   }
   if (from_stream) {
     item.before = before;
-    item.instance = std::move(value.instance);
+    item.instance = std::make_shared<const archive::Instance>(std::move(value.instance));
     std::vector<StreamItem> items;
     items.push_back(std::move(item));
     response.length = length_of(items, after);

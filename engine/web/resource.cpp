@@ -33,6 +33,10 @@ std::string base_url(const Request& request) {
 std::optional<Response> not_modified(const Request& request, std::string_view etag) {
   if (!request.headers.contains("If-None-Match")) return std::nullopt;
   if (!matches_etag(request.headers.joined("If-None-Match"), etag)) return std::nullopt;
+  return unmodified(etag);
+}
+
+Response unmodified(std::string_view etag) {
   Response response;
   response.status = 304;
   response.headers.add("ETag", etag);

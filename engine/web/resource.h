@@ -33,5 +33,6 @@ std::string base_url(const Request& request);
 
 /// A response that is not modified when the request knows `etag` already; nullopt otherwise.
 std::optional<Response> not_modified(const Request& request, std::string_view etag);
+Response unmodified(std::string_view etag);  ///< that response
 
 }  // namespace cairn::web

@@ -47,7 +47,7 @@ Response send_multipart(const Services& services, Instances instances) {
     StreamItem item;
     item.before = part_head(boundary, items.empty(), content_type_of(instance), instance.stream_length, place.path());
     item.range = {0, instance.stream_length};
-    item.instance = std::move(instance);
+    item.instance = std::make_shared<const archive::Instance>(std::move(instance));
     items.push_back(std::move(item));
   }
   const std::string after = closing(boundary);
@@ -65,7 +65,7 @@ Response send_single(const Services& services, const Request& request, archive::
   const std::string type = content_type_of(instance);
   StreamItem item;
   item.range = {0, instance.stream_length};
-  item.instance = std::move(instance);
+  item.instance = std::make_shared<const archive::Instance>(std::move(instance));
   return send_range(*services.archive, *services.pool, services.budget, request, std::move(item), type, etag);
 }
 

@@ -1,8 +1,10 @@
 #include "engine/web/server.h"
 
+#include "engine/web/frames.h"
 #include "engine/web/listener.h"
 #include "engine/web/metadata.h"
 #include "engine/web/pages.h"
+#include "engine/web/rendered.h"
 #include "engine/web/retrieve.h"
 #include "engine/web/search.h"
 #include "engine/web/volume_routes.h"
@@ -18,6 +20,9 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, archive::Ar
   auto budget = std::make_shared<StreamBudget>();
   add_search_routes(site->router, archive, pool);
   add_retrieve_routes(site->router, archive, pool, budget);
+  const auto pixels = std::make_shared<PixelsCache>(archive);
+  add_frame_routes(site->router, archive, pool, budget, pixels);
+  add_rendered_routes(site->router, {&archive, &pool, budget, pixels});
   add_metadata_routes(site->router, archive, pool);
   add_bulk_data_routes(site->router, archive, pool, budget);
   add_store_routes(site->router, archive, options.store);

@@ -16,8 +16,9 @@ constexpr std::size_t kBatchPieces = 48;
 /// Walks through the items; on the worker pool, one call at a time.
 class Walk {
  public:
-  Walk(archive::Archive& archive, std::vector<StreamItem> items, std::string after)
-      : archive_(archive), items_(std::move(items)), after_(std::move(after)) {}
+  Walk(archive::Archive& archive, std::vector<StreamItem> items, std::string after,
+       std::unique_ptr<StreamFraming> framing)
+      : archive_(archive), items_(std::move(items)), after_(std::move(after)), framing_(std::move(framing)) {}
 
   /// The next pieces: at least one, about `wanted` bytes; none at the end.
   Result<Chunk> next(std::size_t wanted) {
@@ -29,23 +30,31 @@ class Walk {
     };
     while (bytes < wanted && chunk.size() < kBatchPieces) {
       if (index_ == items_.size()) {
+        if (framing_) add(piece_of(framing_->after_all()));
+        framing_.reset();
         add(piece_of(std::exchange(after_, {})));
         break;
       }
       StreamItem& item = items_[index_];
-      if (!reader_) {
-        reader_ = archive_.open(item.instance);
+      if (!begun_) {
+        // Items of one instance, as the fragments of its frames are, share its reader.
+        if (!reader_ || index_ == 0 || items_[index_ - 1].instance != item.instance) {
+          reader_ = archive_.open(*item.instance);
+        }
+        begun_ = true;
         done_ = 0;
         add(piece_of(std::exchange(item.before, {})));
       }
       if (done_ == item.range.length) {
-        reader_.reset();
+        if (framing_) add(piece_of(framing_->after_item()));
+        begun_ = false;
         ++index_;
         continue;
       }
       CAIRN_TRY(auto view, reader_->view(item.range.first + done_));
       if (view.bytes.empty()) return fail(Errc::truncated, "stored stream", item.range.first + done_);
       const auto length = std::min<std::uint64_t>(view.bytes.size(), item.range.length - done_);
+      if (framing_) framing_->passed(view.bytes.first(static_cast<std::size_t>(length)));
       add({view.bytes.first(static_cast<std::size_t>(length)), std::move(view.keep)});
       done_ += length;
     }
@@ -56,7 +65,9 @@ class Walk {
   archive::Archive& archive_;
   std::vector<StreamItem> items_;
   std::string after_;
+  std::unique_ptr<StreamFraming> framing_;
   std::size_t index_ = 0;
+  bool begun_ = false;      // items_[index_]
   std::uint64_t done_ = 0;  // of the range of items_[index_]
   std::unique_ptr<archive::StreamReader> reader_;
 };
@@ -118,21 +129,60 @@ class StoredStream final : public BodySource {
   std::size_t held_ = 0;
 };
 
+/// The part `wanted` of the concatenation of `pieces`.
+std::vector<ByteRange> cut_out(const std::vector<ByteRange>& pieces, ByteRange wanted) {
+  std::vector<ByteRange> out;
+  std::uint64_t at = 0;
+  for (const ByteRange& piece : pieces) {
+    const std::uint64_t begin = std::max(at, wanted.first);
+    const std::uint64_t end = std::min(at + piece.length, wanted.first + wanted.length);
+    if (begin < end) out.push_back({piece.first + (begin - at), end - begin});
+    at += piece.length;
+  }
+  return out;
+}
+
+class ReadySource final : public BodySource {
+ public:
+  explicit ReadySource(Chunk chunk) : chunk_(std::move(chunk)) {}
+  Task<Chunk> next() override { co_return std::exchange(chunk_, {}); }
+
+ private:
+  Chunk chunk_;
+};
+
 }  // namespace
 
 std::unique_ptr<BodySource> make_stored_stream(archive::Archive& archive, io::WorkerPool& pool,
                                                std::shared_ptr<StreamBudget> budget, std::vector<StreamItem> items,
-                                               std::string after) {
-  auto walk = std::make_shared<Walk>(archive, std::move(items), std::move(after));
+                                               std::string after, std::unique_ptr<StreamFraming> framing) {
+  auto walk = std::make_shared<Walk>(archive, std::move(items), std::move(after), std::move(framing));
   return std::make_unique<StoredStream>(pool, std::move(budget), std::move(walk));
 }
 
-Response send_range(archive::Archive& archive, io::WorkerPool& pool, std::shared_ptr<StreamBudget> budget,
-                    const Request& request, StreamItem item, std::string_view content_type, std::string_view etag) {
-  const std::uint64_t size = item.range.length;
-  // If-Range with another validator asks for the whole (RFC 9110 §13.1.5).
+Result<std::unique_ptr<BodySource>> read_stored(archive::Archive& archive, std::vector<StreamItem> items,
+                                                std::string after) {
+  Walk walk(archive, std::move(items), std::move(after), nullptr);
+  Chunk chunk;
+  while (true) {
+    CAIRN_TRY(auto more, walk.next(SIZE_MAX));
+    if (more.empty()) break;
+    for (Piece& piece : more) chunk.push_back(std::move(piece));
+  }
+  return std::unique_ptr<BodySource>(std::make_unique<ReadySource>(std::move(chunk)));
+}
+
+std::string_view range_of(const Request& request, std::string_view etag) noexcept {
   const bool stale = request.headers.contains("If-Range") && request.headers.get("If-Range") != etag;
-  const auto asked = stale ? RangeRequest{} : parse_range(request.headers.get("Range"), size);
+  return stale ? std::string_view() : request.headers.get("Range");
+}
+
+Response send_ranges(archive::Archive& archive, io::WorkerPool& pool, std::shared_ptr<StreamBudget> budget,
+                     std::string_view range, std::shared_ptr<const archive::Instance> instance,
+                     std::vector<ByteRange> pieces, std::string_view content_type, std::string_view etag) {
+  std::uint64_t size = 0;
+  for (const ByteRange& piece : pieces) size += piece.length;
+  const auto asked = parse_range(range, size);
   if (asked.kind == RangeRequest::Kind::unsatisfiable) {
     Response response = error_response(416, fail(Errc::limit_exceeded, "Range"));
     response.headers.add("Content-Range", "bytes */" + std::to_string(size));
@@ -144,17 +194,24 @@ Response send_range(archive::Archive& archive, io::WorkerPool& pool, std::shared
     response.headers.add("Content-Range", "bytes " + std::to_string(asked.range.first) + '-' +
                                               std::to_string(asked.range.first + asked.range.length - 1) + '/' +
                                               std::to_string(size));
-    item.range = {item.range.first + asked.range.first, asked.range.length};
+    pieces = cut_out(pieces, asked.range);
+    size = asked.range.length;
   }
   response.headers.add("Content-Type", content_type);
   response.headers.add("Accept-Ranges", "bytes");
   response.headers.add("ETag", etag);
   response.headers.add("Cache-Control", "private, no-cache");
-  response.length = item.range.length;
+  response.length = size;
   std::vector<StreamItem> items;
-  items.push_back(std::move(item));
+  for (const ByteRange& piece : pieces) items.push_back({{}, instance, piece});
   response.source = make_stored_stream(archive, pool, std::move(budget), std::move(items), {});
   return response;
+}
+
+Response send_range(archive::Archive& archive, io::WorkerPool& pool, std::shared_ptr<StreamBudget> budget,
+                    const Request& request, StreamItem item, std::string_view content_type, std::string_view etag) {
+  return send_ranges(archive, pool, std::move(budget), range_of(request, etag), std::move(item.instance), {item.range},
+                     content_type, etag);
 }
 
 std::uint64_t length_of(const std::vector<StreamItem>& items, const std::string& after) noexcept {

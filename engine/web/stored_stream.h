@@ -23,16 +23,39 @@ struct StreamBudget {
 
 struct StreamItem {
   std::string before;  ///< sent in front
-  archive::Instance instance;
+  std::shared_ptr<const archive::Instance> instance;
   ByteRange range;  ///< of its stream; within it
 };
 
-/// Sends every item, then `after`. `archive` and `pool` outlive the source.
+/// Texts between the items that depend on the bytes sent. Called on the worker pool, one call at a time.
+class StreamFraming {
+ public:
+  virtual ~StreamFraming() = default;
+  virtual void passed(Bytes bytes) = 0;  ///< the next bytes of the item under way
+  virtual std::string after_item() = 0;  ///< sent behind each item
+  virtual std::string after_all() = 0;   ///< sent at the end, before `after`
+};
+
+/// Sends every item, then `after`. `archive` and `pool` outlive the source. `framing` may be null.
 std::unique_ptr<BodySource> make_stored_stream(archive::Archive& archive, io::WorkerPool& pool,
                                                std::shared_ptr<StreamBudget> budget, std::vector<StreamItem> items,
-                                               std::string after);
+                                               std::string after, std::unique_ptr<StreamFraming> framing = nullptr);
 
-/// An answer of the item's bytes, or of what the request's Range asks of them: 200, 206 or 416.
+/// The same, read at once, for short answers: saves a change of threads. Blocking. Errors: io, corrupt, truncated.
+Result<std::unique_ptr<BodySource>> read_stored(archive::Archive& archive, std::vector<StreamItem> items,
+                                                std::string after);
+
+/// The Range field that counts for a representation with this entity tag: none when If-Range names another one
+/// (RFC 9110 §13.1.5).
+std::string_view range_of(const Request& request, std::string_view etag) noexcept;
+
+/// An answer of the concatenated pieces of the instance, or of what the Range field `range` asks of them: 200, 206 or
+/// 416. Short ones are read at once: call it on the worker pool.
+Response send_ranges(archive::Archive& archive, io::WorkerPool& pool, std::shared_ptr<StreamBudget> budget,
+                     std::string_view range, std::shared_ptr<const archive::Instance> instance,
+                     std::vector<ByteRange> pieces, std::string_view content_type, std::string_view etag);
+
+/// The same of one item.
 Response send_range(archive::Archive& archive, io::WorkerPool& pool, std::shared_ptr<StreamBudget> budget,
                     const Request& request, StreamItem item, std::string_view content_type, std::string_view etag);
 

@@ -1,107 +1,23 @@
 // The web server over the real archive and real files: in over POST, back over DICOMweb, bit for bit, and as pictures.
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <set>
-#include <sstream>
 
 #include <boost/json.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "engine/core/uid.h"
-#include "engine/dicom/part10.h"
+#include "tests/unit/web/archive_fixture.h"
 #include "tests/unit/web/multipart_parser.h"
 #include "tests/unit/web/test_client.h"
-#include "tests/unit/web/test_server.h"
 
 namespace cairn::web {
 namespace {
 
-namespace fs = std::filesystem;
 namespace json = boost::json;
 using ::testing::HasSubstr;
 using testing::Reply;
 using testing::TestClient;
 
-std::string content(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::stringstream out;
-  out << in.rdbuf();
-  return std::move(out).str();
-}
-
-class ArchiveWeb : public ::testing::Test {
- protected:
-  void SetUp() override {
-    const char* from_environment = std::getenv("DICOM_TEST_DATA_DIR");
-    data_ = from_environment != nullptr ? from_environment : CAIRN_TEST_DATA_DIR;
-    if (!fs::exists(data_)) GTEST_SKIP() << "no real DICOM files: DICOM_TEST_DATA_DIR does not exist";
-    directory_ = fs::temp_directory_path() / ("cairn-web-test-" + new_uid());
-    fs::create_directories(directory_);
-    archive::Options options;
-    options.directory = directory_;
-    options.log.segment_bytes = 32u << 20;
-    options.log.reserve_bytes = 1u << 20;
-    options.log.prewritten_bytes = 0;
-    options.log.read_cache_bytes = 32u << 20;
-    options.in_flight_bytes = 16u << 20;
-    options.index_cache_bytes = 8u << 20;
-    auto opened = archive::Archive::open(options, pool_);
-    ASSERT_TRUE(opened) << to_string(opened.error());
-    archive_ = std::move(opened).value();
-    server_ = std::make_unique<testing::ServerHarness>(*archive_, ServerOptions{}, true);
-  }
-  void TearDown() override {
-    server_.reset();
-    if (archive_) archive_->close();
-    archive_.reset();
-    if (!directory_.empty()) fs::remove_all(directory_);
-  }
-
-  struct Stored {
-    std::string file, path;  ///< bytes, and the instance's path in DICOMweb
-    std::string name;
-    bool complete = false;  ///< a Part 10 file as it is
-  };
-  /// Posts every file below the folders. Those that are no instance or are refused are left out.
-  std::vector<Stored> post_all(const std::vector<std::string>& folders) {
-    std::vector<Stored> stored;
-    TestClient client(server_->port());
-    for (const auto& folder : folders) {
-      for (const auto& entry : fs::recursive_directory_iterator(data_ / folder)) {
-        if (!entry.is_regular_file()) continue;
-        Stored one;
-        one.file = content(entry.path());
-        const Reply reply =
-            client.request("POST", "/api/v1/instances", {{"Content-Type", "application/dicom"}}, one.file);
-        if (reply.status != 200) {
-          EXPECT_TRUE(reply.status == 415 || reply.status == 400) << entry.path() << ' ' << reply.status << reply.body;
-          continue;
-        }
-        const auto answer = json::parse(reply.body);
-        const auto text = [&](const char* key) { return std::string(answer.at(key).as_string()); };
-        one.path = "/dicom-web/studies/" + text("study_instance_uid") + "/series/" + text("series_instance_uid") +
-                   "/instances/" + text("sop_instance_uid");
-        const auto prefix = dicom::read_prefix(as_bytes(one.file));
-        one.complete = prefix && prefix.value().is_complete();
-        // A second file under the same UID takes the place of the first.
-        one.name = entry.path().string();
-        std::erase_if(stored, [&](const Stored& other) { return other.path == one.path; });
-        stored.push_back(std::move(one));
-      }
-    }
-    return stored;
-  }
-  Reply get(std::string_view target, const TestClient::Fields& fields = {}) {
-    return testing::get(server_->port(), target, fields);
-  }
-
-  fs::path data_, directory_;
-  io::WorkerPool pool_{2, "archive"};
-  std::unique_ptr<archive::Archive> archive_;
-  std::unique_ptr<testing::ServerHarness> server_;
-};
+class ArchiveWeb : public testing::ArchiveFixture {};
 
 /// Every BulkDataURI of a JSON value.
 void collect_uris(const json::value& value, std::vector<std::string>& uris) {

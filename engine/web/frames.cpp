@@ -1,0 +1,221 @@
+#include "engine/web/frames.h"
+
+#include <charconv>
+
+#include "codec/decode.h"
+#include "engine/core/checksum.h"
+#include "engine/web/error_response.h"
+#include "engine/web/frame_negotiation.h"
+#include "engine/web/multipart.h"
+#include "engine/web/resource.h"
+#include "engine/web/retrieve.h"
+
+namespace cairn::web {
+namespace {
+
+/// Up to this much is read before the answer begins, which saves a change of threads.
+constexpr std::uint64_t kReadAtOnceBytes = 4u << 20;
+
+struct Services {
+  archive::Archive* archive;
+  io::WorkerPool* pool;
+  std::shared_ptr<StreamBudget> budget;
+  std::shared_ptr<PixelsCache> pixels;
+};
+
+/// What a request asks for, copied: the work goes on when the client is gone.
+struct Wanted {
+  Resource place;
+  std::string list;
+  std::vector<std::uint64_t> frames;
+  std::vector<MediaRange> ranges;
+  std::string if_none_match, if_range, range;
+};
+
+/// Samples of one bit, a byte each as decoded, as PS3.5 §8.1.1 packs them: the first in the lowest bit.
+std::vector<std::byte> packed_bits(Bytes samples) {
+  std::vector<std::byte> out((samples.size() + 7) / 8);
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    if (samples[i] != std::byte{0}) out[i / 8] |= std::byte{1} << (i % 8);
+  }
+  return out;
+}
+
+/// Frames whose bytes have to be made: decoded, or copied where bits or bytes have to move. One at a time.
+class MadeFrames final : public BodySource {
+ public:
+  MadeFrames(const Services& services, std::shared_ptr<const StoredPixels> pixels, Wanted wanted, FrameForm form,
+             std::string boundary)
+      : pool_(*services.pool), work_(std::make_shared<Work>()) {
+    work_->archive = services.archive;
+    work_->pixels = std::move(pixels);
+    work_->wanted = std::move(wanted);
+    work_->form = std::move(form);
+    work_->boundary = std::move(boundary);
+  }
+
+  Task<Chunk> next() override {
+    auto job = [work = work_] { return work->next(); };
+    auto chunk = co_await pool_.run(io::WorkClass::interactive, std::move(job));
+    co_return chunk;
+  }
+
+ private:
+  struct Work {
+    archive::Archive* archive = nullptr;
+    std::shared_ptr<const StoredPixels> pixels;
+    Wanted wanted;
+    FrameForm form;
+    std::string boundary;
+    std::unique_ptr<codec::ByteSource> source;
+    std::size_t at = 0;
+
+    Result<Chunk> next() {
+      Chunk chunk;
+      if (at > wanted.frames.size()) return chunk;
+      if (at == wanted.frames.size()) {
+        ++at;
+        if (form.multipart) chunk.push_back(piece_of(closing(boundary)));
+        return chunk;
+      }
+      if (!source) {
+        CAIRN_TRY(source, open_pixels(*archive, *pixels));
+      }
+      CAIRN_TRY(auto bytes, pixels->index.read(*source, wanted.frames[at] - 1));
+      if (form.decoded) {
+        CAIRN_TRY(auto frame, codec::decode_frame(*pixels->syntax, pixels->format, bytes));
+        bytes = pixels->format.bits_allocated == 1 ? packed_bits(frame.samples) : std::move(frame.samples);
+      }
+      if (form.multipart) {
+        const std::string place = wanted.place.path() + "/frames/" + std::to_string(wanted.frames[at]);
+        chunk.push_back(piece_of(part_head(boundary, at == 0, form.content_type(), bytes.size(), place)));
+      }
+      auto owned = std::make_shared<const std::vector<std::byte>>(std::move(bytes));
+      chunk.push_back({Bytes(*owned), owned});
+      ++at;
+      return chunk;
+    }
+  };
+
+  io::WorkerPool& pool_;
+  std::shared_ptr<Work> work_;
+};
+
+std::vector<ByteRange> web_ranges(const std::vector<codec::ByteRange>& ranges) {
+  std::vector<ByteRange> out;
+  for (const auto& range : ranges) out.push_back({range.offset, range.length});
+  return out;
+}
+
+std::string multipart_type(const FrameForm& form, const std::string& boundary) {
+  return "multipart/related; type=\"" + form.media_type + "\"; boundary=" + boundary;
+}
+
+Result<Response> send_stored(const Services& services, const Wanted& wanted, const StoredPixels& pixels,
+                             const FrameForm& form, const std::string& boundary) {
+  std::vector<StreamItem> items;
+  for (const std::uint64_t frame : wanted.frames) {
+    CAIRN_TRY(const auto ranges, pixels.index.ranges(frame - 1));
+    std::uint64_t length = 0;
+    for (const auto& range : ranges) length += range.length;
+    std::string head = part_head(boundary, items.empty(), form.content_type(), length,
+                                 wanted.place.path() + "/frames/" + std::to_string(frame));
+    for (const auto& range : ranges) {
+      items.push_back({std::exchange(head, {}), pixels.instance, {range.offset, range.length}});
+    }
+  }
+  const std::string after = closing(boundary);
+  Response response;
+  response.length = length_of(items, after);
+  if (*response.length <= kReadAtOnceBytes) {
+    CAIRN_TRY(response.source, read_stored(*services.archive, std::move(items), after));
+  } else {
+    response.source = make_stored_stream(*services.archive, *services.pool, services.budget, std::move(items), after);
+  }
+  return response;
+}
+
+/// On the worker pool.
+Result<Response> prepare(const Services& services, Wanted wanted) {
+  CAIRN_TRY(auto instance, instance_of(*services.archive, wanted.place));
+  const auto* syntax = codec::find_transfer_syntax(instance.transfer_syntax_uid);
+  if (syntax == nullptr) return error_response(406, fail(Errc::unsupported, "TransferSyntaxUID"));
+  const bool single_possible = wanted.frames.size() == 1;
+  auto form = negotiate_frames(wanted.ranges, *syntax, single_possible);
+  if (!form) {
+    return error_response(406, fail(Errc::unsupported, "Accept"), frames_on_offer(*syntax, single_possible));
+  }
+  std::string etag = etag_of(instance);
+  etag.pop_back();
+  etag += "-f" + wanted.list + (form->multipart ? "-m" : "-s") + (form->decoded ? "d\"" : "\"");
+  if (!wanted.if_none_match.empty() && matches_etag(wanted.if_none_match, etag)) return unmodified(etag);
+  CAIRN_TRY(const auto pixels, services.pixels->of(std::move(instance)));
+  bool as_stored = !form->decoded;
+  for (const std::uint64_t frame : wanted.frames) {
+    if (frame > pixels->index.frame_count()) return fail(Errc::not_found, "frame");
+    as_stored = as_stored && pixels->ranges_are_coded_frames(frame - 1);
+  }
+  if (as_stored && !form->multipart) {
+    CAIRN_TRY(const auto ranges, pixels->index.ranges(wanted.frames[0] - 1));
+    const bool stale = !wanted.if_range.empty() && wanted.if_range != etag;
+    return send_ranges(*services.archive, *services.pool, services.budget, stale ? "" : wanted.range, pixels->instance,
+                       web_ranges(ranges), form->content_type(), etag);
+  }
+  const std::string boundary = new_boundary();
+  const std::string type = form->multipart ? multipart_type(*form, boundary) : form->content_type();
+  Response response;
+  if (as_stored) {
+    CAIRN_TRY(response, send_stored(services, wanted, *pixels, *form, boundary));
+  } else {
+    response.source = std::make_unique<MadeFrames>(services, pixels, std::move(wanted), std::move(*form), boundary);
+  }
+  response.headers.add("Content-Type", type);
+  response.headers.add("ETag", etag);
+  response.headers.add("Cache-Control", "private, no-cache");
+  response.headers.add("Vary", "Accept");
+  return response;
+}
+
+Task<Response> frames(Services services, Request* request) {
+  Wanted wanted;
+  CAIRN_CO_TRY(wanted.place, resource_of(*request));
+  wanted.list = request->captured("frames");
+  CAIRN_CO_TRY(wanted.frames, parse_frame_list(wanted.list));
+  if (wanted.list.size() > 100)
+    wanted.list = std::to_string(load_be<std::uint64_t>(digest128(as_bytes(wanted.list)).data()));
+  wanted.ranges = accepted_by(*request);
+  wanted.if_none_match = request->headers.joined("If-None-Match");
+  wanted.if_range = request->headers.get("If-Range");
+  wanted.range = request->headers.get("Range");
+  auto job = [services, wanted = std::move(wanted)]() mutable { return prepare(services, std::move(wanted)); };
+  auto prepared = co_await services.pool->run(io::WorkClass::interactive, std::move(job));
+  co_return prepared;
+}
+
+}  // namespace
+
+Result<std::vector<std::uint64_t>> parse_frame_list(std::string_view text) {
+  std::vector<std::uint64_t> frames;
+  while (true) {
+    const std::size_t comma = text.find(',');
+    const std::string_view one = text.substr(0, comma);
+    std::uint64_t frame = 0;
+    const auto [end, error] = std::from_chars(one.data(), one.data() + one.size(), frame);
+    if (one.empty() || error != std::errc{} || end != one.data() + one.size() || frame == 0) {
+      return fail(Errc::malformed, "frame list");
+    }
+    if (frames.size() == kMaxFramesOfARequest) return fail(Errc::limit_exceeded, "frame list");
+    frames.push_back(frame);
+    if (comma == std::string_view::npos) return frames;
+    text.remove_prefix(comma + 1);
+  }
+}
+
+void add_frame_routes(Router& router, archive::Archive& archive, io::WorkerPool& pool,
+                      std::shared_ptr<StreamBudget> budget, std::shared_ptr<PixelsCache> pixels) {
+  const Services services{&archive, &pool, std::move(budget), std::move(pixels)};
+  router.add("GET", "/dicom-web/studies/{study}/series/{series}/instances/{instance}/frames/{frames}",
+             [services](Request& request) { return frames(services, &request); });
+}
+
+}  // namespace cairn::web

@@ -1,0 +1,45 @@
+// One decoded frame as people look at it: modality and VOI transforms, palette and colour space (PS3.3 §C.11.1,
+// §C.11.2, §C.7.6.3.1.2, §C.7.9) to 8-bit grey or RGB, then the part and size asked for (PS3.18 §8.3.5). Pure.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "codec/decode.h"
+#include "codec/image.h"
+#include "codec/voi.h"
+#include "engine/dicom/data_set.h"
+
+namespace cairn::web {
+
+struct Picture {
+  std::uint32_t rows = 0, columns = 0, samples_per_pixel = 1;
+  std::vector<std::uint8_t> samples;  ///< row by row, colour by pixel
+
+  codec::Plane8 plane() const noexcept { return {rows, columns, samples_per_pixel, samples}; }
+};
+
+/// The bytes of an element, little-endian, also when the index leaves them out.
+using ValueReader = std::function<Result<std::string>(const dicom::Element&)>;
+
+/// `frame_number` from 0 finds the frame's functional groups. Without `window` the data set's first VOI transform is
+/// used, else the range of the values. Errors: unsupported (a photometric interpretation, segmented palettes),
+/// malformed (lookup tables), those of `read`.
+Result<Picture> present(const dicom::DataSet& data_set, std::uint32_t frame_number, const codec::PixelFormat& format,
+                        const codec::Frame& frame, bool native_samples, const std::optional<codec::Window>& window,
+                        const ValueReader& read);
+
+/// The region of a picture that is shown, in its pixels; negative extents mirror.
+struct Region {
+  std::int64_t column = 0, row = 0, columns = 0, rows = 0;
+};
+
+/// Cuts `region` out (nullopt: the whole), within the picture. Errors: limit_exceeded (it lies outside).
+Result<Picture> cut_region(const Picture& picture, const Region& region);
+
+/// Scales into the box, keeping the shape. Preconditions: extents above 0.
+Picture fit_into(const Picture& picture, std::uint32_t columns, std::uint32_t rows);
+
+}  // namespace cairn::web

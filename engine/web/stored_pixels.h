@@ -1,0 +1,63 @@
+// The Pixel Data of one stored instance: how its frames are coded and where each lies, found once and kept for the next
+// request. Thread-safe where said; all of it blocks.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "codec/frame_index.h"
+#include "codec/pixel_format.h"
+#include "codec/transfer_syntax.h"
+#include "engine/archive/archive.h"
+
+namespace cairn::web {
+
+/// Immutable.
+struct StoredPixels {
+  std::shared_ptr<const archive::Instance> instance;
+  const codec::TransferSyntax* syntax = nullptr;  ///< never null
+  codec::PixelFormat format;
+  codec::FrameIndex index;
+
+  /// True when the ranges of the index are bytes of the stored stream that can be sent as they are.
+  bool ranges_are_coded_frames(std::uint64_t frame) const noexcept;
+};
+
+/// The bytes that the index counts in: the stored stream, or the inflated data set of a deflated one. Errors:
+/// limit_exceeded, those of reading.
+Result<std::unique_ptr<codec::ByteSource>> open_pixels(archive::Archive& archive, const StoredPixels& pixels);
+
+/// The Image Pixel Module of a data set and its Pixel Data. Errors: missing (no pixel data).
+struct PixelModule {
+  codec::PixelFormat format;
+  codec::PixelDataValue value;
+  std::string extended_offsets, extended_lengths;  ///< what `value` points into once bound
+};
+Result<PixelModule> pixel_module_of(const dicom::DataSet& data_set);
+
+/// The most recently used ones, bounded by what their indexes hold. Thread-safe.
+class PixelsCache {
+ public:
+  explicit PixelsCache(archive::Archive& archive) : archive_(archive) {}
+
+  /// Errors: not_found; missing (the instance has no pixel data); unsupported (an unknown transfer syntax); those of
+  /// FrameIndex::build().
+  Result<std::shared_ptr<const StoredPixels>> of(archive::Instance instance);
+
+ private:
+  using Entry = std::shared_ptr<const StoredPixels>;
+  static std::size_t weight(const StoredPixels& pixels) noexcept;
+
+  archive::Archive& archive_;
+  std::mutex mutex_;          // guards what follows
+  std::list<Entry> entries_;  // the latest in front
+  std::unordered_map<std::string, std::list<Entry>::iterator> by_uid_;
+  std::size_t weight_ = 0;
+};
+
+}  // namespace cairn::web

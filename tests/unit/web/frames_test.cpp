@@ -1,0 +1,126 @@
+// WADO-RS frames over a socket, from real files of every transfer syntax.
+#include "engine/web/frames.h"
+
+#include <boost/json.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "codec/decode.h"
+#include "tests/unit/web/archive_fixture.h"
+#include "tests/unit/web/multipart_parser.h"
+
+namespace cairn::web {
+namespace {
+
+namespace json = boost::json;
+using ::testing::HasSubstr;
+using testing::Reply;
+
+class Frames : public testing::ArchiveFixture {};
+
+std::string boundary_in(const Reply& reply) {
+  const std::string type(reply.headers.get("Content-Type"));
+  return type.substr(type.find("boundary=") + 9);
+}
+
+TEST(FrameList, IsNumbersFromOne) {
+  EXPECT_EQ(parse_frame_list("1,3,2").value(), (std::vector<std::uint64_t>{1, 3, 2}));
+  for (const char* bad : {"", "0", "1,", ",1", "x", "1-3", "-1", "1,,2", "99999999999999999999"}) {
+    EXPECT_FALSE(parse_frame_list(bad)) << bad;
+  }
+}
+
+TEST_F(Frames, OfEverySyntaxComeAsStoredAndDecoded) {
+  const auto stored = post_all({"syntaxes", "modalities"});
+  std::size_t coded = 0, decoded = 0, refused = 0;
+  for (const auto& one : stored) {
+    const Reply reply = get(one.path + "/frames/1", {{"Accept", "*/*"}});
+    if (reply.status != 200) {
+      // No pixel data, or frames that cannot be told apart: said plainly.
+      EXPECT_THAT(reply.status, ::testing::AnyOf(400, 404, 406, 501)) << one.name << reply.body;
+      EXPECT_TRUE(json::parse(reply.body).is_object());
+      ++refused;
+      continue;
+    }
+    ASSERT_TRUE(reply.whole) << one.name;
+    const auto parts = testing::parse_multipart(reply.body, boundary_in(reply));
+    ASSERT_TRUE(parts) << one.name;
+    ASSERT_EQ(parts->size(), 1u);
+    const std::string& frame = parts->front().body;
+    EXPECT_EQ(parts->front().headers.at("content-length"), std::to_string(frame.size()));
+    ASSERT_GT(frame.size(), 0u) << one.name;
+    const std::string type = parts->front().headers.at("content-type");
+    const bool moved =
+        one.name.find("big") != std::string::npos || type.find("1.2.840.10008.1.2.1") != std::string::npos;
+    if (one.complete && !moved) EXPECT_NE(one.file.find(frame.substr(0, 32)), std::string::npos) << one.name;
+    ++coded;
+    const Reply single = get(one.path + "/frames/1", {{"Accept", type}});
+    EXPECT_TRUE(single.status == 200 && single.body == frame) << one.name << single.status;
+    const Reply octets = get(one.path + "/frames/1", {{"Accept", "application/octet-stream"}});
+    if (octets.status != 200) {
+      EXPECT_THAT(octets.status, ::testing::AnyOf(400, 406, 501)) << one.name << octets.body;
+      continue;
+    }
+    const auto metadata = json::parse(get(one.path + "/metadata").body).at(0).as_object();
+    const auto number = [&](const char* tag, std::int64_t otherwise) {
+      const auto* element = metadata.if_contains(tag);
+      return element == nullptr || !element->as_object().contains("Value")
+                 ? otherwise
+                 : element->at("Value").at(0).to_number<std::int64_t>();
+    };
+    const std::int64_t bits =
+        number("00280010", 0) * number("00280011", 0) * number("00280002", 1) * number("00280100", 16);
+    const bool subsampled =
+        metadata.contains("00280004") && metadata.at("00280004").at("Value").at(0).as_string().ends_with("422");
+    if (!subsampled) EXPECT_EQ(octets.body.size(), static_cast<std::size_t>((bits + 7) / 8)) << one.name;
+    ++decoded;
+  }
+  EXPECT_GT(coded, 60u);
+  EXPECT_GT(decoded, 40u);
+  EXPECT_LT(refused, stored.size() / 3);
+}
+
+TEST_F(Frames, SeveralComeInTheOrderAskedFor) {
+  std::size_t checked = 0;
+  for (const auto& one : post_all({"modalities", "syntaxes"})) {
+    const Reply both = get(one.path + "/frames/2,1");
+    if (both.status == 404) continue;
+    if (both.status != 200) continue;
+    const auto parts = testing::parse_multipart(both.body, boundary_in(both));
+    ASSERT_TRUE(parts) << one.name;
+    ASSERT_EQ(parts->size(), 2u);
+    for (std::size_t i = 0; i < 2; ++i) {
+      const std::string number = i == 0 ? "2" : "1";
+      const Reply alone = get(one.path + "/frames/" + number, {{"Accept", (*parts)[i].headers.at("content-type")}});
+      EXPECT_TRUE(alone.body == (*parts)[i].body) << one.name;
+      EXPECT_EQ((*parts)[i].headers.at("content-location"), one.path + "/frames/" + number);
+    }
+    EXPECT_EQ(get(one.path + "/frames/1000000").status, 404);
+    EXPECT_EQ(get(one.path + "/frames/0").status, 400);
+    ++checked;
+  }
+  EXPECT_GT(checked, 0u);
+}
+
+TEST_F(Frames, AnswerRangesAndConditions) {
+  const auto stored = post_all({"volumes/ct-gantry-tilt-4/dicom"});
+  ASSERT_FALSE(stored.empty());
+  const std::string target = stored[0].path + "/frames/1";
+  const Reply whole = get(target, {{"Accept", "application/octet-stream"}});
+  ASSERT_EQ(whole.status, 200) << whole.body;
+  const Reply part = get(target, {{"Accept", "application/octet-stream"}, {"Range", "bytes=1000-1999"}});
+  EXPECT_EQ(part.status, 206);
+  EXPECT_EQ(part.headers.get("Content-Range"), "bytes 1000-1999/" + std::to_string(whole.body.size()));
+  EXPECT_TRUE(part.body == whole.body.substr(1000, 1000));
+  EXPECT_EQ(get(target, {{"Accept", "application/octet-stream"}, {"Range", "bytes=99999999-"}}).status, 416);
+  const std::string etag(whole.headers.get("ETag"));
+  EXPECT_EQ(get(target, {{"Accept", "application/octet-stream"}, {"If-None-Match", etag}}).status, 304);
+  EXPECT_EQ(get(target, {{"If-None-Match", etag}}).status, 200) << "another representation";
+  const Reply refused = get(target, {{"Accept", "image/jp2"}});
+  EXPECT_EQ(refused.status, 406);
+  EXPECT_THAT(refused.body, HasSubstr("on offer"));
+  EXPECT_EQ(get(target + "?accept=application/octet-stream", {{"Accept", "image/jp2"}}).status, 200);
+}
+
+}  // namespace
+}  // namespace cairn::web
