@@ -20,6 +20,15 @@ void write_dimse_metrics(web::MetricsWriter& writer, const dimse::Stats& stats) 
   writer.counter("cairn_c_echo_total", "C-ECHO requests", number(stats.echoes));
   writer.counter("cairn_c_find_total", "C-FIND requests", number(stats.finds));
   writer.counter("cairn_c_find_matches_total", "C-FIND matches returned", number(stats.matches));
+  writer.counter("cairn_c_get_total", "C-GET requests", number(stats.gets));
+  writer.counter("cairn_c_move_total", "C-MOVE requests", number(stats.moves));
+  writer.counter("cairn_sub_operations_total", "Instances of C-GET and C-MOVE by result",
+                 number(stats.sub_operations_completed), {{"result", "completed"}});
+  writer.counter("cairn_sub_operations_total", "Instances of C-GET and C-MOVE by result",
+                 number(stats.sub_operations_warned), {{"result", "warning"}});
+  writer.counter("cairn_sub_operations_total", "Instances of C-GET and C-MOVE by result",
+                 number(stats.sub_operations_failed), {{"result", "failed"}});
+  writer.counter("cairn_retrieved_bytes_total", "Bytes of data sets sent by C-GET and C-MOVE", number(stats.retrieved_bytes));
   writer.counter("cairn_dicom_received_bytes_total", "Bytes received in DICOM associations", number(stats.received_bytes));
   writer.histogram("cairn_c_store_seconds", "Time from a C-STORE command to its answer", stats.store_us, 1e-6);
 }

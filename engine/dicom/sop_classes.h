@@ -9,7 +9,14 @@
 
 namespace cairn::dicom {
 
-enum class SOPClassKind : std::uint8_t { verification, storage, query_find };
+enum class SOPClassKind : std::uint8_t {
+  verification,
+  storage,
+  query_find,
+  query_move,
+  query_get,
+  storage_commitment,
+};
 
 struct SOPClass {
   std::string_view uid;
@@ -31,7 +38,13 @@ bool may_be_storage_class(std::string_view uid) noexcept;
 namespace uids {
 inline constexpr std::string_view kVerification = "1.2.840.10008.1.1";
 inline constexpr std::string_view kCTImageStorage = "1.2.840.10008.5.1.4.1.1.2";
+inline constexpr std::string_view kStorageCommitment = "1.2.840.10008.1.20.1";
+inline constexpr std::string_view kStorageCommitmentInstance = "1.2.840.10008.1.20.1.1";  ///< well-known
 inline constexpr std::string_view kPatientRootFind = "1.2.840.10008.5.1.4.1.2.1.1";
+inline constexpr std::string_view kPatientRootMove = "1.2.840.10008.5.1.4.1.2.1.2";
+inline constexpr std::string_view kPatientRootGet = "1.2.840.10008.5.1.4.1.2.1.3";
+inline constexpr std::string_view kStudyRootMove = "1.2.840.10008.5.1.4.1.2.2.2";
+inline constexpr std::string_view kStudyRootGet = "1.2.840.10008.5.1.4.1.2.2.3";
 inline constexpr std::string_view kStudyRootFind = "1.2.840.10008.5.1.4.1.2.2.1";
 inline constexpr std::string_view kApplicationContext = "1.2.840.10008.3.1.1.1";  ///< PS3.7 §A.2.1
 }  // namespace uids

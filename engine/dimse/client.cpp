@@ -6,6 +6,7 @@
 #include "engine/dicom/meta.h"
 #include "engine/dicom/part10.h"
 #include "engine/dicom/sop_classes.h"
+#include "engine/dimse/collect.h"
 #include "engine/net/association.h"
 #include "engine/net/tcp_stream.h"
 
@@ -18,26 +19,6 @@ using dicom::CommandSet;
 namespace {
 
 constexpr std::size_t kMaxResponseBytes = 4u << 20;
-
-// The data set of a response.
-class Collect final : public net::DataSink {
- public:
-  Task<MutableBytes> room() override {
-    chunk_.resize(kChunk);
-    co_return MutableBytes(reinterpret_cast<std::byte*>(chunk_.data()), chunk_.size());
-  }
-  Result<> received(std::size_t bytes) override {
-    if (bytes_.size() + bytes > kMaxResponseBytes) return fail(Errc::limit_exceeded, "data set of a response");
-    bytes_.append(chunk_, 0, bytes);
-    return outcome::success();
-  }
-  void relieve() override {}
-  const std::string& bytes() const noexcept { return bytes_; }
-
- private:
-  static constexpr std::size_t kChunk = 16u << 10;
-  std::string chunk_, bytes_;
-};
 
 pdu::AssociateRQ request_of(const ClientOptions& options) {
   pdu::AssociateRQ request;
@@ -188,9 +169,10 @@ Task<std::uint16_t> StoreClient::find(std::string sop_class_uid, dicom::DataSet 
   for (bool wanted = true;;) {
     std::uint8_t context_id = 0;
     CAIRN_CO_TRY(const CommandSet response, co_await next_response(context_id));
-    Collect data;
+    Collect data(kMaxResponseBytes);
     if (response.has_data_set()) {
       CAIRN_CO_TRYV(co_await association_->receive_data(context_id, data));
+      if (data.too_long()) co_return fail(Errc::limit_exceeded, "data set of a response");
     }
     if ((*response.status & 0xff00) != 0xff00) co_return *response.status;
     if (!wanted) continue;

@@ -31,22 +31,54 @@ bool can_take(SOPClassKind kind, const std::string& transfer_syntax) {
          transfer_syntax == codec::uids::kExplicitVRBigEndian;
 }
 
-pdu::NegotiatedContext answer(const pdu::ProposedContext& proposed, const Options& options,
-                              std::optional<Context>& accepted) {
+// For a class of which the requestor is the SCP; `taken` has its contexts so far.
+const std::string* choose_for_scp(const pdu::ProposedContext& proposed, const ContextTable& taken) {
+  const auto& offered = proposed.transfer_syntaxes;
+  const auto known = [&](const std::string& t) {
+    return taken.find(proposed.abstract_syntax, t) != nullptr;
+  };
+  const bool native = std::any_of(offered.begin(), offered.end(), [&](const auto& t) {
+    return is_recoding_target(t) && known(t);
+  });
+  for (const bool only_native : {true, false}) {
+    if (only_native && native) continue;
+    for (const std::string& t : offered) {
+      if (only_native ? is_recoding_target(t) : can_take(SOPClassKind::storage, t) && !known(t)) return &t;
+    }
+  }
+  const auto any = std::find_if(offered.begin(), offered.end(),
+                                [](const auto& t) { return can_take(SOPClassKind::storage, t); });
+  return any == offered.end() ? nullptr : &*any;
+}
+
+const std::string* choose(SOPClassKind kind, const pdu::ProposedContext& proposed) {
+  const auto& offered = proposed.transfer_syntaxes;
+  const auto chosen = std::find_if(offered.begin(), offered.end(), [&](const auto& t) { return can_take(kind, t); });
+  return chosen == offered.end() ? nullptr : &*chosen;
+}
+
+bool wants_scp_role(const pdu::AssociateRQ& request, const std::string& sop_class) {
+  const auto& roles = request.user.roles;
+  return std::any_of(roles.begin(), roles.end(), [&](const auto& r) { return r.sop_class_uid == sop_class && r.scp; });
+}
+
+pdu::NegotiatedContext answer(const pdu::AssociateRQ& request, const pdu::ProposedContext& proposed,
+                              const Options& options, Agreement& agreement) {
   pdu::NegotiatedContext context{proposed.id, pdu::ContextResult::acceptance, proposed.transfer_syntaxes.front()};
   const auto kind = kind_of(proposed.abstract_syntax, options);
   if (!kind) {
     context.result = pdu::ContextResult::abstract_syntax_not_supported;
     return context;
   }
-  const auto& offered = proposed.transfer_syntaxes;
-  const auto chosen = std::find_if(offered.begin(), offered.end(), [&](const auto& t) { return can_take(*kind, t); });
-  if (chosen == offered.end()) {
+  const bool scp = *kind == SOPClassKind::storage && wants_scp_role(request, proposed.abstract_syntax);
+  const std::string* chosen = scp ? choose_for_scp(proposed, agreement.storage_scp) : choose(*kind, proposed);
+  if (chosen == nullptr) {
     context.result = pdu::ContextResult::transfer_syntaxes_not_supported;
     return context;
   }
   context.transfer_syntax = *chosen;
-  accepted = Context{*kind, proposed.abstract_syntax, *chosen};
+  agreement.contexts[proposed.id / 2] = Context{*kind, proposed.abstract_syntax, *chosen};
+  if (scp) agreement.storage_scp.add({proposed.id, proposed.abstract_syntax, *chosen});
   return context;
 }
 
@@ -56,10 +88,14 @@ bool proposes(const pdu::AssociateRQ& request, const std::string& sop_class) {
 }
 
 // PS3.4 §B.3.1: level 2 (full) storage, digital signatures kept bit for bit, no coercion of elements.
-// PS3.4 §C.5.1.1: no relational queries, no combined date-time matching and so on.
-std::string application_information(SOPClassKind kind, std::size_t asked_bytes) {
+// PS3.4 §C.5.1.1: no relational queries, no combined date-time matching and so on. §C.5.2.1, §C.5.3.1: relational
+// retrieval yes, enhanced multi-frame conversion no.
+std::string application_information(SOPClassKind kind, const std::string& asked) {
   if (kind == SOPClassKind::storage) return {"\2\0\3\0\0\0", 6};
-  return std::string(std::min<std::size_t>(asked_bytes, 5), '\0');
+  std::string information(std::min<std::size_t>(asked.size(), 5), '\0');
+  const bool retrieve = kind == SOPClassKind::query_get || kind == SOPClassKind::query_move;
+  if (retrieve && !asked.empty()) information[0] = asked[0] == 1 ? '\1' : '\0';
+  return information;
 }
 
 std::uint16_t granted(std::uint16_t asked, std::uint16_t most) {
@@ -75,7 +111,7 @@ Agreement negotiate(const pdu::AssociateRQ& request, const Options& options) {
   ac.calling_ae = request.calling_ae;
   ac.application_context = request.application_context;
   for (const pdu::ProposedContext& proposed : request.contexts) {
-    ac.contexts.push_back(answer(proposed, options, agreement.contexts[proposed.id / 2]));
+    ac.contexts.push_back(answer(request, proposed, options, agreement));
   }
 
   const pdu::UserInformation& asked = request.user;
@@ -90,14 +126,16 @@ Agreement negotiate(const pdu::AssociateRQ& request, const Options& options) {
     agreement.window = user.asynchronous_window->invoked;
   }
   for (const pdu::RoleSelection& role : asked.roles) {
-    // We are an SCP only: the requestor may be the SCU.
-    if (proposes(request, role.sop_class_uid)) user.roles.push_back({role.sop_class_uid, role.scu, false});
+    // The requestor may be the SCU of everything, and the SCP of storage, for C-GET.
+    if (!proposes(request, role.sop_class_uid)) continue;
+    const bool scp = role.scp && agreement.storage_scp.find(role.sop_class_uid, {}) != nullptr;
+    user.roles.push_back({role.sop_class_uid, role.scu, scp});
   }
   for (const pdu::ExtendedNegotiation& extended : asked.extended) {
     const auto kind = kind_of(extended.sop_class_uid, options);
     if (!kind || *kind == SOPClassKind::verification || !proposes(request, extended.sop_class_uid)) continue;
     user.extended.push_back(
-        {extended.sop_class_uid, application_information(*kind, extended.application_information.size())});
+        {extended.sop_class_uid, application_information(*kind, extended.application_information)});
   }
   // The identity is taken as stated: who may call is decided by AE title and address. There is no token to give back.
   if (asked.user_identity && asked.user_identity->response_requested) user.user_identity_response = std::string();

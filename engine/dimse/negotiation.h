@@ -8,6 +8,7 @@
 
 #include "engine/dicom/pdu.h"
 #include "engine/dicom/sop_classes.h"
+#include "engine/dimse/context_table.h"
 #include "engine/dimse/options.h"
 
 namespace cairn::dimse {
@@ -22,6 +23,7 @@ struct Agreement {
   dicom::pdu::AssociateAC acceptance;
   std::array<std::optional<Context>, 128> contexts;  ///< by (ID - 1) / 2
   unsigned window = 1;                               ///< operations that the requestor may have outstanding
+  ContextTable storage_scp;                          ///< in which the requestor takes instances: it is the SCP
   std::uint32_t peer_max_length = 0;                 ///< of P-DATA-TF PDUs to the peer; 0: unlimited
 
   const Context* context(std::uint8_t id) const noexcept {
@@ -31,7 +33,8 @@ struct Agreement {
 };
 
 /// Storage contexts get the proposer's first transfer syntax that we store, so that data stay as they are; the others
-/// its first uncompressed one.
+/// its first uncompressed one. Where the requestor wants to be the SCP of a storage class (C-GET), its contexts of that
+/// class get a native syntax first, which every native instance can be given in, and then each another one.
 Agreement negotiate(const dicom::pdu::AssociateRQ& request, const Options& options);
 
 }  // namespace cairn::dimse

@@ -139,6 +139,11 @@ Task<> Session::dispatch(std::uint8_t context_id, CommandSet request) {
         co_return co_await find(*context, context_id, std::move(request));
       }
       break;
+    case CommandField::c_get_rq:
+      if (context->kind == dicom::SOPClassKind::query_get) {
+        co_return co_await get(*context, context_id, std::move(request));
+      }
+      break;
     default:
       break;
   }
@@ -174,8 +179,8 @@ Task<> Session::echo(const Context& context, std::uint8_t context_id, const Comm
   co_return outcome::success();
 }
 
-void Session::respond(std::uint8_t context_id, const CommandSet& response) {
-  association_->send_command(context_id, dicom::encode_command(response));
+void Session::respond(std::uint8_t context_id, const CommandSet& response, Bytes data) {
+  association_->send_command(context_id, dicom::encode_command(response), data);
 }
 
 asio::awaitable<void> Session::until_in_flight_below(unsigned limit) {

@@ -7,12 +7,14 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "engine/archive/archive.h"
 #include "engine/dicom/dimse_message.h"
 #include "engine/dimse/access.h"
 #include "engine/dimse/negotiation.h"
+#include "engine/dimse/retrieve.h"
 #include "engine/dimse/stats.h"
 #include "engine/dimse/status.h"
 #include "engine/net/association.h"
@@ -27,6 +29,14 @@ struct SessionEnvironment {
   io::WorkerPool& pool;
   Counters counters;
   std::atomic<bool> draining{false};
+};
+
+class ObjectFeed;
+
+/// A C-GET or C-MOVE that may begin.
+struct Retrieve {
+  std::string level;
+  RetrieveSet set;
 };
 
 class Session : public std::enable_shared_from_this<Session> {
@@ -52,6 +62,21 @@ class Session : public std::enable_shared_from_this<Session> {
   Task<> echo(const Context& context, std::uint8_t context_id, const dicom::CommandSet& request);
   Task<> store(const Context& context, std::uint8_t context_id, dicom::CommandSet request);
   Task<> find(const Context& context, std::uint8_t context_id, dicom::CommandSet request);
+  Task<> get(const Context& context, std::uint8_t context_id, dicom::CommandSet request);
+
+  /// Reads the identifier of a C-GET or C-MOVE and finds what it names. Empty: it was refused, and that was told.
+  Task<std::optional<Retrieve>> begin_retrieve(const Context& context, std::uint8_t context_id,
+                                               dicom::CommandSet& request, bool patient_root);
+  /// Counts, logs and, unless the peer is gone (`lost`), tells how it ended.
+  void end_retrieve(const char* service, const Context& context, std::uint8_t context_id,
+                    const dicom::CommandSet& request, const Retrieve& retrieve, const SubOperations& operations,
+                    bool cancelled, net::Clock::time_point began, const Error* lost);
+  /// Sends what `feed` gives over this association.
+  Task<> send_instances(ObjectFeed& feed, std::uint8_t context_id, const dicom::CommandSet& request,
+                        SubOperations& operations, bool& is_cancelled);
+  /// The peer's response to the C-STORE `message_id` of a C-GET; meanwhile it may cancel the C-GET.
+  Task<dicom::CommandSet> sub_operation_response(std::uint16_t message_id, std::uint16_t get_message_id,
+                                                 bool& cancelled);
   /// Reads the data set of a request that is refused, and refuses it.
   Task<> refuse(std::uint8_t context_id, const dicom::CommandSet& request, Status status, Error error);
 
@@ -63,7 +88,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void wake();
   /// Has the peer cancelled this request? `state` fails when the peer is gone.
   bool cancelled(std::uint16_t message_id, Result<>& state);
-  void respond(std::uint8_t context_id, const dicom::CommandSet& response);
+  void respond(std::uint8_t context_id, const dicom::CommandSet& response, Bytes data = {});
   void log_end(const Error* error);
 
   std::shared_ptr<SessionEnvironment> env_;
@@ -81,7 +106,8 @@ class Session : public std::enable_shared_from_this<Session> {
 
   const net::Clock::time_point began_ = net::Clock::now();
   std::uint64_t stored_ = 0, failed_ = 0;
-  const char* why_ = "";  ///< of a rejection
+  std::uint16_t last_message_id_ = 0;  ///< of our own requests
+  const char* why_ = "";               ///< of a rejection
 };
 
 }  // namespace cairn::dimse

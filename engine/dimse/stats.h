@@ -19,13 +19,17 @@ struct Stats {
   std::uint64_t evicted = 0;                 ///< half-open connections that made room for newer ones
   std::uint64_t stores[kStoreAnswers] = {};  ///< by StoreAnswer
   std::uint64_t echoes = 0, finds = 0, matches = 0;
+  std::uint64_t gets = 0, moves = 0;
+  std::uint64_t sub_operations_completed = 0, sub_operations_failed = 0, sub_operations_warned = 0;
+  std::uint64_t retrieved_bytes = 0;  ///< of data sets, as stored
   std::uint64_t received_bytes = 0;
   Histogram::Snapshot store_us;  ///< from the command to the answer
 };
 
 struct Counters {
   std::atomic<std::uint64_t> connections_open{0}, associations_open{0}, associations_total{0}, rejected{0}, aborted{0},
-      evicted{0}, stores[kStoreAnswers]{}, echoes{0}, finds{0}, matches{0}, received_bytes{0};
+      evicted{0}, stores[kStoreAnswers]{}, echoes{0}, finds{0}, matches{0}, gets{0}, moves{0}, sub_operations_completed{0}, sub_operations_failed{0},
+      sub_operations_warned{0}, retrieved_bytes{0}, received_bytes{0};
   Histogram store_us;
 
   Stats snapshot() const {
@@ -40,6 +44,12 @@ struct Counters {
     s.echoes = echoes.load(std::memory_order_relaxed);
     s.finds = finds.load(std::memory_order_relaxed);
     s.matches = matches.load(std::memory_order_relaxed);
+    s.gets = gets.load(std::memory_order_relaxed);
+    s.moves = moves.load(std::memory_order_relaxed);
+    s.sub_operations_completed = sub_operations_completed.load(std::memory_order_relaxed);
+    s.sub_operations_failed = sub_operations_failed.load(std::memory_order_relaxed);
+    s.sub_operations_warned = sub_operations_warned.load(std::memory_order_relaxed);
+    s.retrieved_bytes = retrieved_bytes.load(std::memory_order_relaxed);
     s.received_bytes = received_bytes.load(std::memory_order_relaxed);
     s.store_us = store_us.snapshot();
     return s;

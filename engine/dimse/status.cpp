@@ -46,6 +46,7 @@ constexpr std::array kAttributes = {
     Named{"SOPInstanceUID", "SOP Instance UID", dicom::tags::SOPInstanceUID},
     Named{"StudyInstanceUID", "Study Instance UID", dicom::tags::StudyInstanceUID},
     Named{"SeriesInstanceUID", "Series Instance UID", dicom::tags::SeriesInstanceUID},
+    Named{"PatientID", "Patient ID", dicom::tags::PatientID},
     Named{"QueryRetrieveLevel", "Query/Retrieve Level", dicom::tags::QueryRetrieveLevel},
 };
 
@@ -61,6 +62,23 @@ Status find_status(const Error& error) noexcept {
   return row != nullptr ? row->find : Status::unable_to_process;
 }
 
+Status retrieve_status(const Error& error) noexcept {
+  if (error == Errc::missing || error == Errc::mismatch) return Status::identifier_does_not_match_sop_class;
+  if (error == Errc::truncated || error == Errc::malformed || error == Errc::unsupported) {
+    return Status::unable_to_process;
+  }
+  if (error == Errc::limit_exceeded) return Status::out_of_resources;
+  return Status::unable_to_calculate_matches;
+}
+
+std::string error_comment(std::string_view text) {
+  std::string comment(text.substr(0, 64));
+  for (char& c : comment) {
+    if (c == '\\' || static_cast<unsigned char>(c) < 0x20) c = ' ';
+  }
+  return comment;
+}
+
 dicom::CommandSet failure(const dicom::CommandSet& request, Status status, const Error& error) {
   dicom::CommandSet response = dicom::make_response(request, static_cast<std::uint16_t>(status));
   const std::string_view where = error.where;
@@ -69,12 +87,7 @@ dicom::CommandSet failure(const dicom::CommandSet& request, Status status, const
   if (error.code.category() == std::generic_category()) cause = "input/output error";
   // 64 characters are few, and where a contradiction lies takes most of them.
   if (error == Errc::mismatch) cause = "differ";
-  response.error_comment = where.empty() ? cause : std::string(where) + ": " + cause;
-  // LO: 64 characters, no backslash.
-  if (response.error_comment.size() > 64) response.error_comment.resize(64);
-  for (char& c : response.error_comment) {
-    if (c == '\\' || static_cast<unsigned char>(c) < 0x20) c = ' ';
-  }
+  response.error_comment = error_comment(where.empty() ? cause : std::string(where) + ": " + cause);
   for (const Named& attribute : kAttributes) {
     if (where.find(attribute.keyword) != where.npos || where.find(attribute.name) != where.npos) {
       response.offending_elements.push_back(attribute.tag);

@@ -1,6 +1,7 @@
 #include "engine/net/association.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include <boost/asio/as_tuple.hpp>
@@ -184,7 +185,11 @@ Task<> Association::take_command_fragment(std::string& command) {
 Task<Association::Incoming> Association::next_command() {
   Incoming incoming;
   for (bool begun = false;; begun = true) {
-    CAIRN_CO_TRY(const Indication i, co_await next(begun ? options_.stall : options_.idle));
+    auto indicated = co_await next(begun ? options_.stall : options_.idle);
+    while (!indicated && !begun && peer_waits_ && indicated.error() == Errc::timeout && !upper_layer_.inside_pdu()) {
+      indicated = co_await next(options_.idle);
+    }
+    CAIRN_CO_TRY(const Indication i, std::move(indicated));
     if (i == Indication::release_rq) {
       if (begun) co_return violation(Errc::malformed, "release inside a message", pdu::Abort::unexpected_pdu);
       incoming.release = true;
@@ -380,9 +385,10 @@ void Association::queue_output() {
   schedule_flush();
 }
 
-void Association::send_command(std::uint8_t context_id, std::string_view command) {
+void Association::send_command(std::uint8_t context_id, std::string_view command, Bytes data) {
   if (broken_ || !upper_layer_.p_data_request()) return;
   pdu::append_p_data(outbox_, context_id, true, as_bytes(command), peer_max_length_);
+  if (!data.empty()) pdu::append_p_data(outbox_, context_id, false, data, peer_max_length_);
   schedule_flush();
 }
 
@@ -446,6 +452,19 @@ Task<> Association::drained(std::size_t bytes) {
   co_return outcome::success();
 }
 
+namespace {
+
+class WholeSource final : public DataSource {
+ public:
+  explicit WholeSource(Bytes data) : data_(data) {}
+  Task<Piece> next() override { co_return Piece{data_, true}; }
+
+ private:
+  Bytes data_;
+};
+
+}  // namespace
+
 Task<> Association::send_message(std::uint8_t context_id, std::string command, Bytes data) {
   if (broken_ || !upper_layer_.p_data_request()) co_return fail(Errc::closed, "association over");
   if (data.size() <= kInboxBytes) {
@@ -454,48 +473,96 @@ Task<> Association::send_message(std::uint8_t context_id, std::string command, B
     schedule_flush();
     co_return co_await drained(kOutboxLimit);
   }
-  CAIRN_CO_TRYV(co_await drained(0));
+  WholeSource source(data);
+  co_return co_await send_message(context_id, std::move(command), source);
+}
+
+Task<> Association::send_message(std::uint8_t context_id, std::string command, DataSource& source) {
+  CAIRN_CO_TRYV(co_await until_not_writing());
+  if (broken_ || !upper_layer_.p_data_request()) co_return fail(Errc::closed, "association over");
   writing_ = true;
-  auto written = co_await write_data(context_id, as_bytes(command), data);
+  std::string head = std::move(outbox_);
+  outbox_.clear();
+  pdu::append_p_data(head, context_id, true, as_bytes(command), peer_max_length_);
+  auto written = co_await write_stream(context_id, std::move(head), source);
   writing_ = false;
   if (!written) close();
   if (!outbox_.empty()) schedule_flush();
+  drain_->timer.cancel();
   co_return written;
 }
 
-// The fragments of a large data set, from where it lies: only headers are made.
-Task<> Association::write_data(std::uint8_t context_id, Bytes command, Bytes data) {
-  constexpr std::size_t kBatch = 30;  // fragments in one write
-  std::string head;
-  pdu::append_p_data(head, context_id, true, command, peer_max_length_);
+Task<> Association::until_not_writing() {
+  while (writing_) {
+    if (broken_) co_return fail(Errc::closed, "connection");
+    drain_->timer.expires_at(Deadline::max());
+    co_await drain_->timer.async_wait(asio::as_tuple(asio::use_awaitable));
+  }
+  co_return outcome::success();
+}
+
+// The fragments of a data set from where its pieces lie: only headers are made. `head` goes before them.
+Task<> Association::write_stream(std::uint8_t context_id, std::string head, DataSource& source) {
+  constexpr std::size_t kBatch = 60;  // fragments in one write
   std::array<std::byte, kBatch * 12> headers;
-  std::array<Bytes, 2 * kBatch + 1> pieces;
+  std::array<Bytes, 3 * kBatch + 1> pieces;
   const std::size_t capacity = pdu::fragment_capacity(peer_max_length_);
-  while (!head.empty() || !data.empty()) {
-    std::size_t count = 0;
-    if (!head.empty()) pieces[count++] = as_bytes(head);
-    for (std::size_t i = 0; i < kBatch && !data.empty(); ++i) {
-      const std::size_t n = std::min(capacity, data.size());
-      pdu::write_p_data_header(&headers[12 * i], context_id, false, n == data.size(), static_cast<std::uint32_t>(n));
-      pieces[count++] = {&headers[12 * i], 12};
-      pieces[count++] = data.first(n);
-      data = data.subspan(n);
-    }
-    std::span<Bytes> rest(pieces.data(), count);
-    while (!rest.empty()) {
-      CAIRN_CO_TRY(const auto n, stream_->try_write({rest.data(), rest.size()}));
-      if (!n) {
-        CAIRN_CO_TRYV(co_await stream_->wait_writable(Clock::now() + options_.stall));
-        continue;
+  // Fragments are even (PS3.8 Annex E): the last byte of an odd piece goes with the next. Two places, since the one is
+  // still being written when the other is filled.
+  std::array<std::byte, 2> odd{};
+  std::size_t place = 0;
+  bool carried = false, last = false;
+  while (!last) {
+    CAIRN_CO_TRY(const DataSource::Piece piece, co_await source.next());
+    Bytes data = piece.bytes;
+    last = piece.last;
+    for (bool more = true; more;) {
+      std::size_t count = 0;
+      if (!head.empty()) pieces[count++] = as_bytes(head);
+      for (std::size_t i = 0; i < kBatch && more; ++i) {
+        const std::size_t have = data.size() + (carried ? 1 : 0);
+        std::size_t n = std::min(capacity, have);
+        more = n < have;
+        const bool ends = last && !more;
+        if (!more && !last) n &= ~std::size_t{1};
+        if (n == 0 && !ends) break;
+        pdu::write_p_data_header(&headers[12 * i], context_id, false, ends, static_cast<std::uint32_t>(n));
+        pieces[count++] = {&headers[12 * i], 12};
+        if (carried && n != 0) {
+          pieces[count++] = {&odd[place], 1};
+          carried = false;
+          --n;
+        }
+        pieces[count++] = data.first(n);
+        data = data.subspan(n);
       }
-      std::size_t written = *n;
-      while (!rest.empty() && written >= rest.front().size()) {
-        written -= rest.front().size();
-        rest = rest.subspan(1);
+      if (!more && !last && !data.empty()) {
+        place ^= 1;
+        odd[place] = data.front();
+        carried = true;
       }
-      if (!rest.empty()) rest.front() = rest.front().subspan(written);
+      CAIRN_CO_TRYV(co_await write_all({pieces.data(), count}));
+      head.clear();
     }
-    head.clear();
+    if (bytes_since_yield_ += piece.bytes.size(); bytes_since_yield_ >= kYieldBytes) co_await yield();
+  }
+  co_return outcome::success();
+}
+
+Task<> Association::write_all(std::span<Bytes> rest) {
+  while (!rest.empty()) {
+    if (broken_) co_return fail(Errc::closed, "connection");
+    CAIRN_CO_TRY(const auto n, stream_->try_write({rest.data(), rest.size()}));
+    if (!n) {
+      CAIRN_CO_TRYV(co_await stream_->wait_writable(Clock::now() + options_.stall));
+      continue;
+    }
+    std::size_t written = *n;
+    while (!rest.empty() && written >= rest.front().size()) {
+      written -= rest.front().size();
+      rest = rest.subspan(1);
+    }
+    if (!rest.empty()) rest.front() = rest.front().subspan(written);
   }
   co_return outcome::success();
 }

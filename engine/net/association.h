@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "engine/core/task.h"
@@ -36,6 +37,18 @@ class DataSink {
   virtual Result<> received(std::size_t bytes) = 0;
   /// The peer sends nothing just now: give up memory that others wait for.
   virtual void relieve() = 0;
+};
+
+/// Where the data set of a message to the peer comes from, in pieces.
+class DataSource {
+ public:
+  virtual ~DataSource() = default;
+  struct Piece {
+    Bytes bytes;  ///< of any length, valid until the next call of next()
+    bool last = false;
+  };
+  /// Not called again after the last piece. An error ends the association: the peer has a part of the data set then.
+  virtual Task<Piece> next() = 0;
 };
 
 /// How an association ended, for the log.
@@ -73,15 +86,20 @@ class Association : public std::enable_shared_from_this<Association> {
   /// The next command's bytes when it has arrived whole already, without taking it; never waits. Errors: closed.
   Result<std::optional<Bytes>> peek_command();
 
-  /// Queues a command without data; goes out, together with others of this turn of the reactor, in one write.
+  /// Queues a command, with a small data set when it has one; goes out, together with others of this turn of the reactor, in one write.
   /// Ignored when the association is over.
-  void send_command(std::uint8_t context_id, std::string_view command);
+  void send_command(std::uint8_t context_id, std::string_view command, Bytes data = {});
   /// Sends a message. Waits until what is queued is below a small limit. `data` lives until this returns.
   Task<> send_message(std::uint8_t context_id, std::string command, Bytes data);
+  /// As above, together with what is queued, in few large writes; `source` lives until this returns.
+  Task<> send_message(std::uint8_t context_id, std::string command, DataSource& source);
   /// Writes now what fits of what is queued.
   void flush();
   /// Waits until at most `bytes` wait to be written.
   Task<> drained(std::size_t bytes);
+  std::size_t queued_bytes() const noexcept { return outbox_.size(); }
+  /// While set, silence between messages is no timeout: the peer waits for us.
+  void set_peer_waits(bool waits) noexcept { peer_waits_ = waits; }
 
   /// A-ABORT by the service user, if the association still is one.
   void abort(dicom::pdu::Abort abort = {});
@@ -110,7 +128,9 @@ class Association : public std::enable_shared_from_this<Association> {
   void queue_output();
   void schedule_flush();
   asio::awaitable<void> flush_slowly();
-  Task<> write_data(std::uint8_t context_id, Bytes command, Bytes data);
+  Task<> until_not_writing();
+  Task<> write_stream(std::uint8_t context_id, std::string head, DataSource& source);
+  Task<> write_all(std::span<Bytes> pieces);
   Deadline artim_deadline() noexcept;
 
   std::unique_ptr<Stream> stream_;
@@ -131,6 +151,7 @@ class Association : public std::enable_shared_from_this<Association> {
   bool flush_scheduled_ = false;
   bool writing_ = false;  ///< a coroutine writes: nobody else may
   bool broken_ = false;   ///< a write failed
+  bool peer_waits_ = false;
   struct DrainSignal;
   std::shared_ptr<DrainSignal> drain_;
 };

@@ -18,7 +18,7 @@ namespace {
 
 using asio::ip::tcp;
 constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
-constexpr std::size_t kMostBuffers = 64;
+constexpr std::size_t kMostBuffers = 192;
 
 class TcpStream final : public Stream {
  public:

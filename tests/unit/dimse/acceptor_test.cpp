@@ -207,7 +207,7 @@ TEST(Acceptor, NegotiatesRolesWindowAndIdentity) {
   EXPECT_EQ(ac.user.asynchronous_window->performed, 1);
   ASSERT_EQ(ac.user.roles.size(), 1u);
   EXPECT_TRUE(ac.user.roles[0].scu);
-  EXPECT_FALSE(ac.user.roles[0].scp);
+  EXPECT_TRUE(ac.user.roles[0].scp);  // of storage, for C-GET
   ASSERT_EQ(ac.user.extended.size(), 1u);
   EXPECT_EQ(ac.user.extended[0].application_information, std::string("\2\0\3\0\0\0", 6));
   EXPECT_EQ(ac.user.user_identity_response, "");
