@@ -19,7 +19,7 @@ struct BatchReader::Extent {
   std::uint64_t start = 0, end = 0;  // whole blocks
   std::size_t arena = 0;
   std::size_t got = 0;
-  std::optional<Error> error;
+  std::vector<std::uint64_t> unreadable;  // blocks, ascending
 };
 
 BatchReader::BatchReader(io::FileSystem& files, bool ring) {
@@ -48,7 +48,7 @@ void BatchReader::read(std::span<ReadRange> ranges) {
         continue;
       }
     }
-    extents.push_back({ranges[i].file, start, end, 0, 0, std::nullopt});
+    extents.push_back({ranges[i].file, start, end, 0, 0, {}});
     extent_of[i] = extents.size() - 1;
   }
   for (Extent& extent : extents) {
@@ -60,8 +60,10 @@ void BatchReader::read(std::span<ReadRange> ranges) {
   for (std::size_t i = 0; i < ranges.size(); ++i) {
     const Extent& extent = extents[extent_of[i]];
     const std::uint64_t at = ranges[i].offset - extent.start;
-    if (extent.error) {
-      ranges[i].error = extent.error;
+    const auto bad =
+        std::lower_bound(extent.unreadable.begin(), extent.unreadable.end(), io::block_down(ranges[i].offset));
+    if (bad != extent.unreadable.end() && *bad < ranges[i].offset + ranges[i].length) {
+      ranges[i].error = fail(Errc::io, "segment read", *bad);
     } else if (at + ranges[i].length > extent.got) {
       ranges[i].error = fail(Errc::truncated, "segment", extent.start + extent.got);
     } else {
@@ -70,18 +72,28 @@ void BatchReader::read(std::span<ReadRange> ranges) {
   }
 }
 
+// One bad block is no reason to lose its neighbours.
+void BatchReader::read_block_by_block(Extent& extent, MutableBytes into) {
+  for (std::size_t at = 0; at < into.size(); at += io::kBlockBytes) {
+    const auto got = extent.file->read(extent.start + at, into.subspan(at, io::kBlockBytes));
+    if (!got) extent.unreadable.push_back(extent.start + at);
+    extent.got = at + (got ? got.value() : io::kBlockBytes);
+    if (got && got.value() < io::kBlockBytes) break;
+  }
+  bytes_read_ += extent.got;
+}
+
 void BatchReader::run(std::vector<Extent>& extents) {
   const auto into = [&](const Extent& extent) {
     return MutableBytes(arena_.data() + extent.arena, static_cast<std::size_t>(extent.end - extent.start));
   };
   if (!queue_) {
     for (Extent& extent : extents) {
-      auto got = extent.file->read(extent.start, into(extent));
-      if (got) {
+      if (auto got = extent.file->read(extent.start, into(extent))) {
         extent.got = got.value();
         bytes_read_ += extent.got;
       } else {
-        extent.error = std::move(got).error();
+        read_block_by_block(extent, into(extent));
       }
     }
     return;
@@ -97,12 +109,17 @@ void BatchReader::run(std::vector<Extent>& extents) {
     for (std::size_t i = 0; i < count; ++i) {
       Extent& extent = extents[completions[i].token];
       if (completions[i].result < 0) {
-        extent.error = fail(Errc::io, "segment read", extent.start);
+        read_block_by_block(extent, into(extent));
       } else {
         extent.got = static_cast<std::size_t>(completions[i].result);
         if (extent.got < extent.end - extent.start) {  // the end of the file, or just short: a plain read knows
           auto again = extent.file->read(extent.start, into(extent));
-          if (again) extent.got = again.value();
+          if (again) {
+            extent.got = again.value();
+          } else {
+            read_block_by_block(extent, into(extent));
+            continue;
+          }
         }
         bytes_read_ += extent.got;
       }

@@ -19,7 +19,7 @@ struct ReadRange {
   std::uint64_t offset = 0;
   std::uint64_t length = 0;
   Bytes bytes;                 ///< set by read(); empty with an error
-  std::optional<Error> error;  ///< io, truncated
+  std::optional<Error> error;  ///< io (some block of it cannot be read), truncated
 };
 
 class BatchReader {
@@ -35,6 +35,7 @@ class BatchReader {
  private:
   struct Extent;
   void run(std::vector<Extent>& extents);
+  void read_block_by_block(Extent& extent, MutableBytes into);
   std::unique_ptr<io::Queue> queue_;
   io::AlignedBytes arena_;
   std::uint64_t bytes_read_ = 0;

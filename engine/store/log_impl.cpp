@@ -75,7 +75,7 @@ Result<std::unique_ptr<LogImpl>> LogImpl::open(LogOptions options, io::FileSyste
     CAIRN_TRYV(volume->create_volume_file(*archive));
   }
   for (auto& [id, volume] : log->volumes_) {
-    CAIRN_TRYV(volume->recover());
+    CAIRN_TRYV(volume->look());
   }
   log->reader_ = std::make_unique<PartReader>(log->volume_map_, log->options_.read_cache_bytes);
   // Instance numbers never repeat as long as fewer than a million instances begin in each millisecond of the archive's
@@ -91,7 +91,15 @@ LogImpl::~LogImpl() {
 Result<ReplaySummary> LogImpl::replay(std::string_view positions, Applier& applier) {
   CAIRN_CHECK(!started_);
   const bool ring = options_.use_ring && threads_ == Threads::own;
-  auto replayed = replay_volumes(volume_map_, *reader_, ring, positions, applier);
+  CAIRN_TRY(const Positions from, Positions::decode(positions));
+  for (auto& [id, volume] : volumes_) {
+    if (recovered_) break;
+    const auto place = from.volumes.find(id);
+    CAIRN_TRYV(volume->recover(place == from.volumes.end() ? ProvenPlace{}
+                                                           : ProvenPlace{place->second.segment, place->second.offset}));
+  }
+  recovered_ = true;
+  auto replayed = replay_volumes({volume_map_, *reader_, ring, volumes_absent_}, from, applier, ahead_);
   if (!replayed) return std::move(replayed).error();
   ReplayResult& result = replayed.value();
   positions_ = std::move(result.positions);

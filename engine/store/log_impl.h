@@ -5,6 +5,7 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "engine/store/appender.h"
@@ -59,6 +60,9 @@ class LogImpl final : public Log {
   std::unique_ptr<SegmentMaker> maker_;
   std::vector<std::unique_ptr<Appender>> appenders_;
   Positions positions_;
+  bool volumes_absent_ = false;
+  bool recovered_ = false;
+  std::optional<Fault> ahead_;  ///< an index knew of commits that are not here
   bool replayed_ = false;
   std::atomic<bool> started_{false};
   std::atomic<bool> stopped_{false};

@@ -9,6 +9,10 @@
 namespace cairn::store {
 namespace {
 
+// Behind the last record, zeros for this long are believed to go on to the segment's end, but for samples: more than
+// all that could have been under way, and than any damage that a device does in one place.
+constexpr std::uint64_t kSearched = 16u << 20;
+
 /// The commit record at `header`, when its payload is whole.
 Result<std::optional<InstanceRecord>> whole_commit(Window& window, const RecordHeader& header) {
   CAIRN_TRY(const Bytes payload, window.at(header.offset + kRecordHeaderBytes, header.payload_length));
@@ -38,7 +42,8 @@ bool parts_exist(const InstanceRecord& record, const SegmentHeader& header, std:
 
 }  // namespace
 
-Result<SegmentScan> scan_segment(io::File& file, const SegmentHeader& header, std::uint64_t limit) {
+Result<SegmentScan> scan_segment(io::File& file, const SegmentHeader& header, std::uint64_t limit,
+                                 std::uint64_t written) {
   SegmentScan scan;
   scan.end = kSegmentHeaderBytes;
   Window window(file, limit);
@@ -54,7 +59,7 @@ Result<SegmentScan> scan_segment(io::File& file, const SegmentHeader& header, st
           scan.footer = *record;
           break;
         }
-        scan.gaps.push_back({record->offset, limit});
+        scan.gaps.push_back({record->offset, limit, window.unreadable_in(record->offset, limit)});
         break;
       }
       scan.records.push_back(*record);
@@ -63,8 +68,8 @@ Result<SegmentScan> scan_segment(io::File& file, const SegmentHeader& header, st
     }
     const std::uint64_t gap = walk.position();
     if (gap >= limit) break;
-    CAIRN_TRY(const bool found, walk.seek_record(gap + 8));
-    scan.gaps.push_back({gap, walk.position()});
+    CAIRN_TRY(const bool found, walk.seek_record_sparsely(gap + 8, std::max(gap + kSearched, written)));
+    scan.gaps.push_back({gap, walk.position(), window.unreadable_in(gap, walk.position())});
     if (!found) break;
   }
   scan.bytes_read = window.bytes_read();
@@ -96,11 +101,12 @@ Result<SegmentEnd> find_end(io::File& file, const SegmentHeader& header, const S
   std::uint64_t tail = proof == Proof::statement ? limit : std::max(scan.end, io::block_up(stated));
   for (const auto& gap : scan.gaps) {
     const bool behind_all = gap.end >= limit && gap.offset >= stated;
-    if (gap.offset >= watermark || behind_all) {
+    // A write that was torn can be read: where the device fails, what was acknowledged may lie there and behind.
+    if (gap.unreadable || !(gap.offset >= watermark || behind_all)) end.damage.push_back(gap);
+    if (behind_all || (gap.offset >= watermark && !gap.unreadable)) {
       tail = gap.offset;
       break;
     }
-    end.damage.push_back(gap);
   }
 
   std::uint64_t dropped_from = tail;
@@ -113,6 +119,11 @@ Result<SegmentEnd> find_end(io::File& file, const SegmentHeader& header, const S
       if (whole && record.type == RecordType::commit) {
         CAIRN_TRY(const auto commit, whole_commit(window, record));
         whole = commit && parts_exist(*commit, header, record.offset, tails);
+      }
+      const std::uint64_t behind = record.offset + record.record_bytes();
+      if (!whole && window.unreadable_in(record.offset, behind)) {
+        end.damage.push_back({record.offset, behind, true});
+        whole = true;
       }
     }
     if (!whole) {
@@ -136,12 +147,22 @@ Result<> write_again(io::File& file, std::uint64_t from, std::uint64_t to) {
   from = std::max(io::block_down(from), kSegmentHeaderBytes);
   to = io::block_up(to);
   io::AlignedBytes chunk(1u << 20);
+  std::size_t chunk_bytes = chunk.size();
+  std::size_t unreadable = 0;
   while (from < to) {
-    const auto length = static_cast<std::size_t>(std::min<std::uint64_t>(chunk.size(), to - from));
-    CAIRN_TRY(const std::size_t got, file.read(from, chunk.first(length)));
-    if (got != length) return fail(Errc::io, "segment read", from + got);
-    CAIRN_TRYV(file.write(from, chunk.first(length)));
-    from += length;
+    const auto length = static_cast<std::size_t>(std::min<std::uint64_t>(chunk_bytes, to - from));
+    const auto got = file.read(from, chunk.first(length));
+    if (got && got.value() == length) {
+      CAIRN_TRYV(file.write(from, chunk.first(length)));
+      from += length;
+    } else if (got || got.error() != Errc::io) {
+      return got ? fail(Errc::io, "segment read", from + got.value()) : std::move(got).error();
+    } else if (length > io::kBlockBytes) {
+      chunk_bytes = io::kBlockBytes;
+    } else {
+      from += length;
+      if (++unreadable > kMaxUnreadable) return std::move(got).error();
+    }
   }
   return outcome::success();
 }

@@ -17,6 +17,7 @@ struct SegmentScan {
   struct Damage {
     std::uint64_t offset = 0;
     std::uint64_t end = 0;
+    bool unreadable = false;  ///< the device fails to read some of it, so nobody knows what stands there
   };
   std::vector<RecordHeader> records;   ///< parts and commits whose headers are valid, ascending
   std::vector<Damage> gaps;            ///< between records where something else stands; the last may reach the end
@@ -26,8 +27,16 @@ struct SegmentScan {
   std::uint64_t bytes_read = 0;
 };
 
-/// Reads the headers of all records below `limit`, behind damage too. Errors: io.
-Result<SegmentScan> scan_segment(io::File& file, const SegmentHeader& header, std::uint64_t limit);
+/// Below it everything in the volume was flushed once: where the index was told of a commit.
+struct ProvenPlace {
+  std::uint32_t segment = 0;
+  std::uint64_t offset = 0;
+};
+
+/// Reads the headers of all records below `limit`, behind damage too. Nothing need have been written at or behind
+/// `written`: there, behind the last record, the search for more ends when it meets many zeros. Errors: io.
+Result<SegmentScan> scan_segment(io::File& file, const SegmentHeader& header, std::uint64_t limit,
+                                 std::uint64_t written);
 
 /// The end of an unsealed segment, decided.
 struct SegmentEnd {
@@ -50,8 +59,8 @@ enum class Proof {
 Result<SegmentEnd> find_end(io::File& file, const SegmentHeader& header, const SegmentScan& scan, std::uint64_t limit,
                             Proof proof, const std::map<std::uint32_t, std::uint64_t>& tails);
 
-/// Writes [from, to) again with what it holds: a flush that failed in an earlier life may have left the system believing
-/// that it is on the disk. Not flushed yet. Errors: io.
+/// Writes [from, to) again with what it holds: a flush that failed in an earlier life may have left the system
+/// believing that it is on the disk. What cannot be read stays as it is. Not flushed yet. Errors: io.
 Result<> write_again(io::File& file, std::uint64_t from, std::uint64_t to);
 
 /// Writes the footer at `tail`, cuts the file behind it, and makes all durable. Returns the trailer.

@@ -16,6 +16,17 @@ constexpr std::size_t kChunkCommits = 512;
 constexpr std::uint64_t kChunkHeaderBytes = 32u << 20;
 constexpr std::size_t kApplyCommits = 1024;
 constexpr std::size_t kApplyBytes = 16u << 20;
+// A header data set from here on (a deflated instance's is all of it) is scanned part by part, not read at once.
+constexpr std::uint64_t kStreamedHeaderBytes = 4u << 20;
+// Over the sequences that commits may have which cannot be read, or lie on absent volumes: more than are given in
+// years.
+constexpr Sequence kSequenceLeap = 1ull << 32;
+
+std::uint64_t header_length(const InstanceRecord& record) {
+  std::uint64_t length = 0;
+  for (const auto& extent : record.header_extents) length += extent.length;
+  return length;
+}
 
 /// The commits of one volume, in order, read a chunk ahead.
 class CommitStream {
@@ -93,11 +104,11 @@ class CommitStream {
       const Location location{volume_.id(), segment_, entry.offset};
       auto record = decode(ranges[i], entry);
       if (!record) {
-        if (record.error() == Errc::io) return std::move(record).error();
-        summary.faults.push_back({location, "", std::move(record).error()});
+        commits_lost_ = true;
+        CAIRN_TRYV(report(summary, {location, "", std::move(record).error()}));
         continue;
       }
-      for (const auto& extent : record.value().header_extents) header_bytes += extent.length;
+      if (const auto length = header_length(record.value()); length < kStreamedHeaderBytes) header_bytes += length;
       chunk.push_back({std::move(record).value(), location, {}});
       ends.push_back(entry.offset + record_bytes(entry.length));
       if (header_bytes > kChunkHeaderBytes) {
@@ -120,6 +131,24 @@ class CommitStream {
     auto record = InstanceRecord::decode(payload);
     if (!record) return fail(Errc::corrupt, record.error().where, entry.offset);
     return record;
+  }
+
+  /// Errors: io, from a device that fails more than here and there: what it cannot read today is no damage yet.
+  Result<> report(ReplaySummary& summary, Fault fault) {
+    if (fault.error == Errc::io && ++unreadable_ > kMaxUnreadable) return std::move(fault.error);
+    summary.faults.push_back(std::move(fault));
+    return outcome::success();
+  }
+
+  /// The header of an instance from all its parts, one at a time.
+  Result<dicom::Header> scan_parts(const InstanceRecord& record) {
+    dicom::HeaderScanner scanner;
+    for (const Part& part : record.parts) {
+      CAIRN_TRY(const auto bytes, parts_.read(part));
+      CAIRN_TRYV(scanner.feed(*bytes));
+    }
+    CAIRN_TRYV(scanner.finish());
+    return scanner.take_header();
   }
 
   /// The ranges of segments that hold a commit's header extents.
@@ -151,6 +180,7 @@ class CommitStream {
     std::vector<std::optional<Error>> failed(chunk.size());
     for (std::size_t i = 0; i < chunk.size(); ++i) {
       first[i] = ranges.size();
+      if (header_length(chunk[i].record) >= kStreamedHeaderBytes) continue;
       if (auto found = header_ranges(chunk[i].record, ranges); !found) {
         ranges.resize(first[i]);
         failed[i] = std::move(found).error();
@@ -169,7 +199,9 @@ class CommitStream {
         }
       }
       if (!failed[i]) {
-        auto header = dicom::HeaderScanner::rescan(record.header_extents, as_bytes(joined), record.stream_length);
+        auto header = header_length(record) >= kStreamedHeaderBytes
+                          ? scan_parts(record)
+                          : dicom::HeaderScanner::rescan(record.header_extents, as_bytes(joined), record.stream_length);
         if (header && crc32c(as_bytes(header.value().bytes)) == record.header_crc) {
           chunk[i].header = std::move(header).value();
         } else if (auto damage = damaged_part(record)) {
@@ -182,8 +214,7 @@ class CommitStream {
         }
       }
       if (failed[i]) {
-        if (*failed[i] == Errc::io) return *failed[i];
-        summary.faults.push_back({chunk[i].location, record.sop_instance_uid, *failed[i]});
+        CAIRN_TRYV(report(summary, {chunk[i].location, record.sop_instance_uid, *failed[i]}));
         skipped_highest_ = std::max(skipped_highest_, record.sequence);
         continue;
       }
@@ -203,6 +234,8 @@ class CommitStream {
 
  public:
   Sequence skipped_highest() const { return skipped_highest_; }
+  bool commits_lost() const { return commits_lost_; }
+  std::uint32_t volume() const { return volume_.id(); }
 
  private:
   Volume& volume_;
@@ -221,10 +254,13 @@ class CommitStream {
   std::vector<std::shared_ptr<io::File>> held_;  ///< while ranges point at them
   std::uint64_t bytes_read_ = 0;
   Sequence skipped_highest_ = 0;
+  bool commits_lost_ = false;  ///< and with them their sequences
+  std::size_t unreadable_ = 0;
 };
 
 /// A token that speaks of what this log does not have belongs to a longer log: the index is ahead, and wrong.
-Result<> check_positions(const std::map<std::uint32_t, Volume*>& volumes, const Positions& positions) {
+Result<> check_positions(const std::map<std::uint32_t, Volume*>& volumes, const Positions& positions,
+                         std::optional<Fault>& ahead) {
   for (const auto& [id, place] : positions.volumes) {
     const auto volume = volumes.find(id);
     // Going on without it would give its sequence numbers to other instances.
@@ -232,12 +268,18 @@ Result<> check_positions(const std::map<std::uint32_t, Volume*>& volumes, const 
       log::error("a storage volume of the index is not configured", {{"volume", id}});
       return fail(Errc::not_found, "a storage volume that the index names: configure it, or reindex without it");
     }
+    if (place.segment == 0) continue;  // nothing of it was applied
     if (volume->second->counts().segments == 0) {
       log::error("a storage volume of the index is empty", {{"volume", id}});
-      return fail(Errc::not_found, "segments of a storage volume that the index names: mount it, or reindex without it");
+      return fail(Errc::not_found,
+                  "segments of a storage volume that the index names: mount it, or reindex without it");
     }
     const auto state = volume->second->segment(place.segment);
-    if (!state || place.offset > state->tail) return fail(Errc::mismatch, "index is ahead of the log");
+    if (!state || place.offset > state->tail) {
+      ahead =
+          Fault{{id, place.segment, place.offset}, "", fail(Errc::corrupt, "the log ends before what the index knew")};
+      return fail(Errc::mismatch, "index is ahead of the log");
+    }
   }
   return outcome::success();
 }
@@ -269,9 +311,8 @@ Result<SegmentCommits> segment_commits(io::File& file, const SegmentState& state
     commits.entries = std::move(entries).value();
     return commits;
   }
-  if (entries.error() == Errc::io) return std::move(entries).error();
   commits.footer_damage = std::move(entries).error();
-  CAIRN_TRY(const SegmentScan scan, scan_segment(file, state.header, trailer.tail));
+  CAIRN_TRY(const SegmentScan scan, scan_segment(file, state.header, trailer.tail, trailer.tail));
   for (const RecordHeader& record : scan.records) {
     if (record.type == RecordType::commit) commits.entries.push_back({record.offset, record.payload_length});
   }
@@ -279,22 +320,31 @@ Result<SegmentCommits> segment_commits(io::File& file, const SegmentState& state
   return commits;
 }
 
-Result<ReplayResult> replay_volumes(const std::map<std::uint32_t, Volume*>& volumes, PartReader& parts, bool ring,
-                                    std::string_view token, Applier& applier) {
+Result<ReplayResult> replay_volumes(const ReplayInput& input, const Positions& from, Applier& applier,
+                                    std::optional<Fault>& ahead) {
   ReplayResult result;
-  CAIRN_TRY(result.positions, Positions::decode(token));
-  CAIRN_TRYV(check_positions(volumes, result.positions));
+  CAIRN_TRYV(check_positions(input.volumes, from, ahead));
+  result.positions = from;
   Positions& positions = result.positions;
   ReplaySummary& summary = result.summary;
   result.highest = positions.applied;
   const Sequence already_applied = positions.applied;
+  bool leap = input.volumes_absent;
+  if (ahead) summary.faults.push_back(*ahead);
 
   std::vector<std::unique_ptr<CommitStream>> streams;
-  for (const auto& [id, volume] : volumes) {
-    const auto from = positions.volumes.find(id);
-    streams.push_back(std::make_unique<CommitStream>(
-        *volume, parts, ring, from == positions.volumes.end() ? Positions::Place{} : from->second));
+  for (const auto& [id, volume] : input.volumes) {
+    const auto [place, is_new] = positions.volumes.try_emplace(id);  // each is named, whether or not it has commits
+    streams.push_back(std::make_unique<CommitStream>(*volume, input.parts, input.ring, place->second));
+    if (is_new && already_applied > 0) {
+      CAIRN_TRY(const Committed* const first, streams.back()->front(summary));
+      if (first != nullptr && first->record.sequence <= already_applied) {
+        log::warning("a storage volume holds instances from before the index was made without it", {{"volume", id}});
+        return fail(Errc::mismatch, "index was made without a storage volume");
+      }
+    }
     const auto& recovered = volume->recovered();
+    leap = leap || recovered.commits_lost;
     summary.dropped_unfinished += recovered.dropped_unfinished;
     summary.bytes_read += recovered.bytes_read;
     summary.faults.insert(summary.faults.end(), recovered.faults.begin(), recovered.faults.end());
@@ -313,6 +363,7 @@ Result<ReplayResult> replay_volumes(const std::map<std::uint32_t, Volume*>& volu
     batch_bytes = 0;
     return outcome::success();
   };
+  Sequence last = 0;
   for (;;) {
     CommitStream* next = nullptr;
     Committed* commit = nullptr;
@@ -332,6 +383,14 @@ Result<ReplayResult> replay_volumes(const std::map<std::uint32_t, Volume*>& volu
       continue;
     }
     const Location& location = commit->location;
+    if (commit->record.sequence == last) {
+      summary.faults.push_back(
+          {location, commit->record.sop_instance_uid, fail(Errc::conflict, "another instance has the same sequence")});
+      positions.volumes[location.volume] = {location.segment, next->front_end()};
+      next->pop();
+      continue;
+    }
+    last = commit->record.sequence;
     positions.volumes[location.volume] = {location.segment, next->front_end()};
     positions.applied = std::max(positions.applied, commit->record.sequence);
     ++summary.commits;
@@ -346,8 +405,10 @@ Result<ReplayResult> replay_volumes(const std::map<std::uint32_t, Volume*>& volu
   for (const auto& stream : streams) {
     summary.bytes_read += stream->bytes_read();
     result.highest = std::max(result.highest, stream->skipped_highest());
+    leap = leap || stream->commits_lost();
   }
   result.highest = std::max(result.highest, positions.applied);
+  if (leap) result.highest += kSequenceLeap;
   summary.last = positions.applied;
   return result;
 }

@@ -16,12 +16,22 @@ namespace cairn::store {
 struct ReplayResult {
   ReplaySummary summary;
   Positions positions;   ///< after the last commit
-  Sequence highest = 0;  ///< ever given, damaged commits included
+  Sequence highest = 0;  ///< at or above all that were ever given; those of commits that cannot be read are leapt over
 };
 
-/// Errors: malformed (the token), mismatch (the token is of a longer log than this), io, and the Applier's own.
-Result<ReplayResult> replay_volumes(const std::map<std::uint32_t, Volume*>& volumes, PartReader& parts, bool ring,
-                                    std::string_view positions, Applier& applier);
+struct ReplayInput {
+  const std::map<std::uint32_t, Volume*>& volumes;
+  PartReader& parts;
+  bool ring = false;
+  bool volumes_absent = false;  ///< the archive has others, and they may hold any sequence
+};
+
+/// Damage, and what cannot be read (up to kMaxUnreadable commits of a volume), is told in the summary. `ahead` is set
+/// when `positions` names commits that the log no longer has. Errors: malformed (the token), mismatch (the index must
+/// be made anew: it knows more than this log, or was made without one of its volumes), not_found (a volume that the
+/// token names is absent), io, and the Applier's own.
+Result<ReplayResult> replay_volumes(const ReplayInput& input, const Positions& positions, Applier& applier,
+                                    std::optional<Fault>& ahead);
 
 /// The commit records of a segment, from its footer or, where that is damaged, from the records themselves.
 struct SegmentCommits {

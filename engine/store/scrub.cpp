@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "engine/core/checksum.h"
@@ -29,12 +30,16 @@ class VolumeScrub {
     Window window(*file, std::min(end, size));
     CAIRN_TRY(const Bytes block, window.at(0, kSegmentHeaderBytes));
     auto header = SegmentHeader::decode(block);
+    blamed_.clear();
     if (!header || header.value().identity != state.header.identity) {
-      report(0, "", fail(Errc::corrupt, "segment header"));
+      report(0, "", damage(window, "segment header", 0, kSegmentHeaderBytes));
     }
     CAIRN_TRYV(records(window, state, checked));
     if (state.trailer) {
       CAIRN_TRYV(footer(window, state));
+    }
+    for (const std::uint64_t at : window.unreadable()) {
+      if (!blamed_.contains(at)) report(at, "", fail(Errc::io, "segment cannot be read", at));
     }
     return outcome::success();
   }
@@ -59,6 +64,15 @@ class VolumeScrub {
     fault_({{volume_.id(), number_, offset}, std::move(uid), error});
   }
 
+  /// What is wrong with [from, to): it is not what was written, or the device does not say what it is.
+  Error damage(const Window& window, const char* what, std::uint64_t from, std::uint64_t to) {
+    const auto& unreadable = window.unreadable();
+    const auto first = unreadable.lower_bound(io::block_down(from));
+    const auto last = unreadable.lower_bound(to);
+    blamed_.insert(first, last);
+    return fail(first == last ? Errc::corrupt : Errc::io, what, from);
+  }
+
   Result<> records(Window& window, const SegmentState& state, const std::function<void(std::uint64_t)>& checked) {
     RecordWalk walk(window, state.header.identity, kSegmentHeaderBytes);
     const std::uint64_t tail = std::min(state.tail, window.end());
@@ -68,8 +82,8 @@ class VolumeScrub {
       if (!record || record->offset >= tail) {
         const std::uint64_t gap = record ? tail : walk.position();
         if (gap >= tail) break;
-        damaged_.emplace(Place{number_, gap}, fail(Errc::corrupt, "segment record", gap));
         CAIRN_TRYV(walk.seek_record(gap + 8));
+        damaged_.emplace(Place{number_, gap}, damage(window, "segment record", gap, walk.position()));
         continue;
       }
       CAIRN_TRY(const bool padded,
@@ -100,7 +114,7 @@ class VolumeScrub {
     CAIRN_TRY(const std::uint32_t crc, payload_crc(window, record));
     const Place place{number_, record.offset};
     if (crc != record.payload_crc) {
-      damaged_.emplace(place, fail(Errc::corrupt, "part", record.offset));
+      damaged_.emplace(place, damage(window, "part", record.offset, record.offset + record.record_bytes()));
     } else {
       parts_[place] = {record.payload_length, record.payload_crc, record.instance_number};
     }
@@ -110,7 +124,7 @@ class VolumeScrub {
   Result<> commit(Window& window, const RecordHeader& header) {
     CAIRN_TRY(const Bytes payload, window.at(header.offset + kRecordHeaderBytes, header.payload_length));
     if (payload.size() != header.payload_length || crc32c(payload) != header.payload_crc) {
-      report(header.offset, "", fail(Errc::corrupt, "commit record", header.offset));
+      report(header.offset, "", damage(window, "commit record", header.offset, header.offset + header.record_bytes()));
       return outcome::success();
     }
     auto decoded = InstanceRecord::decode(payload);
@@ -141,7 +155,7 @@ class VolumeScrub {
     const Trailer& trailer = *state.trailer;
     RecordWalk gap(window, state.header.identity, io::block_up(trailer.tail));
     CAIRN_TRY(const bool zero, gap.only_zeros_until(trailer.footer_offset));
-    if (!zero) report(trailer.tail, "", fail(Errc::corrupt, "space before the footer", trailer.tail));
+    if (!zero) report(trailer.tail, "", damage(window, "space before the footer", trailer.tail, trailer.footer_offset));
     const std::uint64_t length = footer_bytes(trailer.commits);
     CAIRN_TRY(const Bytes bytes, window.at(trailer.footer_offset, length));
     bool good = bytes.size() == length;
@@ -157,7 +171,10 @@ class VolumeScrub {
           Trailer::decode(bytes.last(kTrailerBytes), state.header.identity, trailer.footer_offset + length);
       good = good && again && again->tail == trailer.tail;
     }
-    if (!good) report(trailer.footer_offset, "", fail(Errc::corrupt, "segment footer", trailer.footer_offset));
+    if (!good) {
+      report(trailer.footer_offset, "",
+             damage(window, "segment footer", trailer.footer_offset, trailer.footer_offset + length));
+    }
     return outcome::success();
   }
 
@@ -165,6 +182,7 @@ class VolumeScrub {
   const std::function<void(const Fault&)>& fault_;
   std::uint32_t number_ = 0;
   std::uint64_t instances_ = 0;
+  std::set<std::uint64_t> blamed_;  ///< unreadable blocks of this segment that some report explains
   std::map<Place, Known> parts_;    ///< good, and of no commit yet
   std::map<Place, Error> damaged_;  ///< bad, and of no commit yet
 };
@@ -176,19 +194,13 @@ Result<std::uint64_t> scrub_volumes(const std::map<std::uint32_t, Volume*>& volu
                                     const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
   struct Work {
     Volume* volume;
-    std::vector<std::pair<std::uint32_t, SegmentState>> segments;
+    std::map<std::uint32_t, SegmentState> segments;
   };
   std::vector<Work> work;
   std::uint64_t total = 0, done = 0, instances = 0;
   for (const auto& [id, volume] : volumes) {
-    work.push_back({volume, {}});
-    for (const std::uint32_t number : volume->segments()) {
-      if (auto state = volume->segment(number)) {
-        total += state->tail;
-        state->commits.clear();
-        work.back().segments.emplace_back(number, std::move(*state));
-      }
-    }
+    work.push_back({volume, volume->segment_states()});
+    for (const auto& [number, state] : work.back().segments) total += state.tail;
   }
   for (const Work& item : work) {
     VolumeScrub scrub(*item.volume, fault);

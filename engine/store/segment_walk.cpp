@@ -10,6 +10,8 @@ namespace cairn::store {
 namespace {
 
 constexpr std::uint64_t kLongestAhead = 1u << 20;
+// Of what was written and is no record, this much or some sample is not zero: a part has a header each MiB.
+constexpr std::uint64_t kSampleStride = 256u << 10;
 
 bool all_zero(Bytes bytes) {
   return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
@@ -42,11 +44,36 @@ Result<Bytes> Window::at(std::uint64_t offset, std::uint64_t length) {
     const std::uint64_t stop = std::max(offset + length, std::min(start_ + ahead_, end_));
     const auto wanted = static_cast<std::size_t>(io::block_up(stop - start_));
     if (buffer_.size() < wanted) buffer_ = io::AlignedBytes(wanted);
-    CAIRN_TRY(filled_, file_.read(start_, buffer_.first(wanted)));
+    CAIRN_TRY(filled_, read(start_, buffer_.first(wanted)));
     bytes_read_ += filled_;
     if (offset + length > start_ + filled_) return fail(Errc::truncated, "segment", start_ + filled_);
   }
   return Bytes(buffer_.data() + (offset - start_), static_cast<std::size_t>(length));
+}
+
+Result<std::size_t> Window::read(std::uint64_t offset, MutableBytes into) {
+  auto got = file_.read(offset, into);
+  if (got || got.error() != Errc::io) return got;
+  std::size_t filled = 0;
+  while (filled < into.size()) {
+    const auto block = into.subspan(filled, io::kBlockBytes);
+    got = file_.read(offset + filled, block);
+    if (!got) {
+      if (got.error() != Errc::io) return got;
+      unreadable_.insert(offset + filled);
+      if (unreadable_.size() > kMaxUnreadable) return got;
+      std::fill(block.begin(), block.end(), std::byte{0});
+      got = block.size();
+    }
+    filled += got.value();
+    if (got.value() < block.size()) break;
+  }
+  return filled;
+}
+
+bool Window::unreadable_in(std::uint64_t from, std::uint64_t to) const {
+  const auto it = unreadable_.lower_bound(io::block_down(from));
+  return it != unreadable_.end() && *it < to;
 }
 
 Result<std::optional<RecordHeader>> RecordWalk::decode_here() {
@@ -64,7 +91,7 @@ Result<std::optional<RecordHeader>> RecordWalk::next() {
   if (!header && block_end != position_) {
     // A write ended inside this block: then the rest of the block is zero and the next write begins with the next one.
     CAIRN_TRY(const bool padding, only_zeros_until(block_end));
-    if (padding) {
+    if (padding && !window_.unreadable_in(position_, block_end)) {
       position_ = block_end;
       CAIRN_TRY(header, decode_here());
     }
@@ -74,9 +101,28 @@ Result<std::optional<RecordHeader>> RecordWalk::next() {
 }
 
 Result<bool> RecordWalk::seek_record(std::uint64_t from) {
+  return seek_until(from, window_.end());
+}
+
+Result<bool> RecordWalk::seek_record_sparsely(std::uint64_t from, std::uint64_t dense_end) {
+  CAIRN_TRY(const bool found, seek_until(from, dense_end));
+  if (found) return true;
+  const std::uint64_t behind = position_;
+  for (std::uint64_t at = behind; at < window_.end(); at += kSampleStride) {
+    CAIRN_TRY(const Bytes sample, window_.at(at, io::kBlockBytes));
+    if (!all_zero(sample) || window_.unreadable_in(at, at + sample.size())) {
+      return seek_record(at - std::min(at - behind, kSampleStride));
+    }
+  }
+  position_ = window_.end();
+  return false;
+}
+
+Result<bool> RecordWalk::seek_until(std::uint64_t from, std::uint64_t end) {
+  end = std::min(end, window_.end());
   position_ = (from + 7) & ~7ull;
-  while (position_ < window_.end()) {
-    CAIRN_TRY(const Bytes bytes, window_.at(position_, 256u << 10));
+  while (position_ < end) {
+    CAIRN_TRY(const Bytes bytes, window_.at(position_, std::min<std::uint64_t>(end - position_, 256u << 10)));
     std::size_t i = 0;
     while (i + 8 <= bytes.size() && !looks_like_record(bytes.data() + i)) i += 8;
     if (i + 8 > bytes.size()) {
@@ -88,7 +134,7 @@ Result<bool> RecordWalk::seek_record(std::uint64_t from) {
     if (header) return true;
     position_ += 8;
   }
-  position_ = window_.end();
+  position_ = std::max(position_, end);
   return false;
 }
 

@@ -5,8 +5,6 @@
 
 #include "engine/core/check.h"
 #include "engine/core/log.h"
-#include "engine/store/recovery.h"
-#include "engine/store/replay.h"
 #include "engine/store/segment_walk.h"
 
 namespace cairn::store {
@@ -15,8 +13,6 @@ namespace {
 constexpr const char* kVolumeFileName = "volume.cairn";
 constexpr const char* kFillingPrefix = "filling-";
 constexpr const char* kSparePrefix = "spare-";
-// Segments that can be open or being sealed at once, and one made ready, and one for good measure.
-constexpr int kMayBeTorn = 4;
 constexpr std::uint64_t kPrewriteChunk = 1u << 20;
 constexpr std::int64_t kFreeSpaceAge_ns = 50'000'000;
 
@@ -63,144 +59,27 @@ Result<> Volume::create_volume_file(const Identity& archive) {
   return files_.sync_directory(options_.directory);
 }
 
-Result<> Volume::recover() {
-  struct Found {
-    std::shared_ptr<io::File> file;
-    std::uint64_t size = 0;
-    std::optional<SegmentScan> scan;
-    Proof proof = Proof::records;
-    std::uint64_t limit = 0;
-  };
-  std::map<std::uint32_t, Found> found;
-  std::map<std::uint32_t, std::uint64_t> stated;
+Result<> Volume::look() {
+  recovery_ = std::make_unique<VolumeRecovery>(files_, options_.directory, options_.id, archive_, segment_bytes_);
+  CAIRN_TRYV(recovery_->look());
+  const std::scoped_lock lock(mutex_);
+  segments_ = recovery_->segments;
+  return outcome::success();
+}
 
-  CAIRN_TRY(const auto names, files_.list(options_.directory));
-  for (const std::string& name : names) {
-    if (name.starts_with(kFillingPrefix)) {
-      CAIRN_TRYV(files_.remove(path(name)));
-    } else if (name.starts_with(kSparePrefix)) {
-      CAIRN_TRY(const auto file, files_.open(path(name), io::OpenMode::read));
-      CAIRN_TRY(const auto size, file->size());
-      if (size == segment_bytes_) {
-        spares_.push_back(name);
-      } else {
-        CAIRN_TRYV(files_.remove(path(name)));
-      }
-    } else if (const std::uint32_t number = segment_number(name)) {
-      Found& segment = found[number];
-      CAIRN_TRY(segment.file, files_.open(path(name), io::OpenMode::read_write));
-      CAIRN_TRY(segment.size, segment.file->size());
-      io::AlignedBytes block(io::kBlockBytes);
-      CAIRN_TRY(const std::size_t got, segment.file->read(0, block.bytes()));
-      CAIRN_TRY(SegmentHeader header, SegmentHeader::decode(block.first(got)));
-      if (header.archive != archive_) return fail(Errc::mismatch, "segment of another archive");
-      if (header.volume != options_.id || header.segment != number) return fail(Errc::mismatch, "segment number");
-      for (const Poisoned& p : header.poisoned) {
-        const auto [it, is_new] = stated.try_emplace(p.segment, p.good_end);
-        if (!is_new) it->second = std::min(it->second, p.good_end);
-      }
-      recovered_.bytes_read += got;
-      SegmentState& state = segments_[number];
-      state.header = std::move(header);
-      next_segment_ = number + 1;
-    }
+Result<> Volume::recover(const ProvenPlace& proven) {
+  if (!recovery_) {
+    CAIRN_TRYV(look());
   }
-
-  // Sealed or not, from the last to the first: what was flushed later proves what was written earlier.
-  bool later_flush = false;
-  int later_segments = 0;
-  for (auto it = found.rbegin(); it != found.rend(); ++it) {
-    Found& segment = it->second;
-    SegmentState& state = segments_[it->first];
-    const auto statement = stated.find(it->first);
-    segment.limit = segment.size;
-    if (statement != stated.end()) {
-      segment.limit = std::min(segment.size, std::max(statement->second, kSegmentHeaderBytes));
-      segment.proof = Proof::statement;
-    } else if (later_flush) {
-      segment.proof = Proof::later_flush;
-    }
-    if (segment.size % io::kBlockBytes == 0 && segment.size >= 2 * io::kBlockBytes) {
-      io::AlignedBytes block(io::kBlockBytes);
-      CAIRN_TRY(const std::size_t got, segment.file->read(segment.size - io::kBlockBytes, block.bytes()));
-      recovered_.bytes_read += got;
-      const auto trailer =
-          Trailer::decode(Bytes(block.bytes()).last(kTrailerBytes), state.header.identity, segment.size);
-      bool sealed = got == io::kBlockBytes && trailer;
-      if (sealed && segment.proof == Proof::statement) sealed = trailer->tail <= segment.limit;
-      // Of the last ones, and of one whose flush failed, the trailer may have reached the disk and the footer not.
-      const bool may_be_torn = later_segments++ < kMayBeTorn || segment.proof == Proof::statement;
-      if (sealed && may_be_torn) {
-        SegmentState as_sealed{state.header, trailer->tail, trailer, {}, false};
-        CAIRN_TRY(const SegmentCommits commits, segment_commits(*segment.file, as_sealed));
-        recovered_.bytes_read += commits.bytes_read;
-        sealed = !commits.footer_damage;
-        // Nor does its being readable now mean that it is on the disk.
-        if (sealed) {
-          CAIRN_TRYV(write_again(*segment.file, trailer->footer_offset, segment.size));
-          CAIRN_TRYV(segment.file->flush());
-        }
-      }
-      if (sealed) {
-        state.trailer = trailer;
-        state.tail = trailer->tail;
-        later_flush = true;
-        continue;
-      }
-    }
-    CAIRN_TRY(segment.scan, scan_segment(*segment.file, state.header, segment.limit));
-    recovered_.bytes_read += segment.scan->bytes_read;
-    if (segment.scan->watermark >= kSegmentHeaderBytes) later_flush = true;
-  }
-
-  std::map<std::uint32_t, std::uint64_t> tails;
-  bool may_seal = true;
-  bool directory_changed = false;
-  for (auto& [number, segment] : found) {
-    SegmentState& state = segments_[number];
-    if (segment.scan) {
-      auto decided = find_end(*segment.file, state.header, *segment.scan, segment.limit, segment.proof, tails);
-      if (!decided) return std::move(decided).error();
-      SegmentEnd& end = decided.value();
-      recovered_.bytes_read += end.bytes_read;
-      recovered_.dropped_unfinished += end.dropped_commits;
-      for (const auto& damage : end.damage) {
-        recovered_.faults.push_back(
-            {{options_.id, number, damage.offset}, "", fail(Errc::corrupt, "segment records", damage.offset)});
-      }
-      state.tail = end.tail;
-      const bool empty = end.tail == kSegmentHeaderBytes && end.commits.empty() && end.damage.empty();
-      if (empty && state.header.poisoned.empty() && segment.proof == Proof::records) {
-        CAIRN_TRYV(files_.remove(path(segment_name(number))));
-        directory_changed = true;
-        segments_.erase(number);
-        continue;
-      }
-      CAIRN_TRYV(write_again(*segment.file, end.unproven_from, end.tail));
-      CAIRN_TRYV(segment.file->flush());  // what is about to be shown may have been in the page cache only
-      if (may_seal) {
-        const auto trailer = seal_segment(*segment.file, state.header, end.tail, end.commits);
-        if (trailer) {
-          state.trailer = trailer.value();
-        } else {
-          // It stays as it is, found again the same way next time. Later ones must not prove what was not in it.
-          may_seal = false;
-          log::warning("a segment could not be sealed",
-                       {{"volume", options_.id}, {"segment", number}, {"cause", trailer.error()}});
-        }
-      }
-      if (!state.trailer) {
-        state.commits = std::move(end.commits);
-        unsealed_.push_back({number, end.tail});
-        if (unsealed_.size() > kMaxPoisoned) return fail(Errc::io, "segments that cannot be sealed");
-      }
-      state.poisoned = segment.proof == Proof::statement && !state.trailer;
-    }
-    tails[number] = state.tail;
-  }
-  if (directory_changed) {
-    CAIRN_TRYV(files_.sync_directory(options_.directory));
-  }
+  const auto recovery = std::move(recovery_);
+  CAIRN_TRYV(recovery->decide(proven));
+  const std::scoped_lock lock(mutex_);
+  segments_ = std::move(recovery->segments);
+  spares_ = std::move(recovery->spares);
+  next_segment_ = recovery->next_segment;
+  unsealed_ = std::move(recovery->unsealed);
+  recovered_ = {std::move(recovery->faults), recovery->dropped_unfinished, recovery->bytes_read,
+                recovery->commits_lost};
   return outcome::success();
 }
 
@@ -418,6 +297,15 @@ std::optional<SegmentState> Volume::segment(std::uint32_t number) const {
   const auto it = segments_.find(number);
   if (it == segments_.end()) return std::nullopt;
   return it->second;
+}
+
+std::map<std::uint32_t, SegmentState> Volume::segment_states() const {
+  const std::scoped_lock lock(mutex_);
+  std::map<std::uint32_t, SegmentState> states;
+  for (const auto& [number, state] : segments_) {
+    states[number] = {state.header, state.tail, state.trailer, {}, state.poisoned};
+  }
+  return states;
 }
 
 std::optional<Identity> Volume::segment_identity(std::uint32_t number) const {

@@ -1,5 +1,5 @@
 // A storage volume: a directory of segments and spare files, and what each segment is. Opening one finds the end of
-// every segment (recovery.h) and seals it, so that afterwards only the appender's segments are open.
+// every segment (volume_recovery.h) and seals it, so that afterwards only the appender's segments are open.
 // Thread-safe. The file system outlives it.
 #pragma once
 
@@ -18,6 +18,7 @@
 #include "engine/io/file_system.h"
 #include "engine/store/format.h"
 #include "engine/store/log.h"
+#include "engine/store/volume_recovery.h"
 
 namespace cairn::store {
 
@@ -25,15 +26,6 @@ namespace cairn::store {
 struct OpenSegment {
   SegmentHeader header;
   std::shared_ptr<io::File> file;
-};
-
-/// What is known of a segment. Everything below `tail` is durable.
-struct SegmentState {
-  SegmentHeader header;
-  std::uint64_t tail = kSegmentHeaderBytes;
-  std::optional<Trailer> trailer;    ///< when it is sealed
-  std::vector<CommitEntry> commits;  ///< when it is not: those below `tail`
-  bool poisoned = false;
 };
 
 class Volume {
@@ -45,13 +37,17 @@ class Volume {
   Result<std::optional<Identity>> read_volume_file();
   /// Makes a new volume part of `archive`.
   Result<> create_volume_file(const Identity& archive);
-  /// Reads every segment's header and recovers the unsealed ones. Faults found and commits dropped are kept for replay.
-  Result<> recover();
+  /// Reads every segment's header and trailer: afterwards commits and parts can be read. Errors: as VolumeRecovery.
+  Result<> look();
+  /// Once, after look() (or doing that too): decides the ends of the unsealed segments. Faults found and commits
+  /// dropped are kept for replay. Errors: as VolumeRecovery.
+  Result<> recover(const ProvenPlace& proven = {});
 
   struct Recovered {
     std::vector<Fault> faults;
     std::uint64_t dropped_unfinished = 0;
     std::uint64_t bytes_read = 0;
+    bool commits_lost = false;  ///< some whose sequences are not known
   };
   const Recovered& recovered() const noexcept { return recovered_; }
   /// Segments that recovery could not seal, and their ends: for the header of the next one, since what is flushed later
@@ -76,6 +72,8 @@ class Volume {
 
   std::vector<std::uint32_t> segments() const;
   std::optional<SegmentState> segment(std::uint32_t number) const;
+  /// All at one moment, so that where a commit is durable its parts are; without `commits`.
+  std::map<std::uint32_t, SegmentState> segment_states() const;
   std::optional<Identity> segment_identity(std::uint32_t number) const;
   Result<std::shared_ptr<io::File>> open_for_reading(std::uint32_t segment) const;
 
@@ -112,6 +110,7 @@ class Volume {
   std::uint64_t reserve_bytes_;
   io::FileSystem& files_;
   Identity archive_{};
+  std::unique_ptr<VolumeRecovery> recovery_;  ///< between look() and recover()
   Recovered recovered_;
   std::vector<Poisoned> unsealed_;
 
