@@ -9,7 +9,7 @@ namespace cairn::store {
 namespace {
 
 // Batches up to this many commits are applied by the thread that made them durable; waking another costs more.
-constexpr std::size_t kInlineCommits = 4;
+constexpr std::size_t kInlineCommits = 16;
 constexpr std::size_t kLargestRun = 1024;
 constexpr std::uint8_t kTokenVersion = 1;
 
