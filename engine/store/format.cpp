@@ -9,6 +9,7 @@ namespace cairn::store {
 namespace {
 
 constexpr char kVolumeMagic[9] = "CAIRNVOL";
+constexpr char kKnownMagic[9] = "CAIRNSET";
 constexpr char kSegmentMagic[9] = "CAIRNSEG";
 constexpr char kTrailerMagic[9] = "CAIRNEND";
 constexpr std::uint32_t kRecordMagic = 0x43525243u;  // "CRRC"
@@ -60,6 +61,33 @@ Result<VolumeFile> VolumeFile::decode(Bytes block) {
   file.volume = load_le<std::uint32_t>(block.data() + 32);
   file.created_unix_ns = static_cast<std::int64_t>(load_le<std::uint64_t>(block.data() + 40));
   return file;
+}
+
+io::AlignedBytes KnownVolumes::encode() const {
+  CAIRN_CHECK(volumes.size() <= kMaxVolumes);
+  io::AlignedBytes block(io::kBlockBytes);
+  std::byte* p = block.data();
+  std::memcpy(p, kKnownMagic, 8);
+  store_le(p + 8, kFormatVersion);
+  std::memcpy(p + 16, archive.data(), 16);
+  store_le(p + 32, static_cast<std::uint32_t>(volumes.size()));
+  p += 40;
+  for (const std::uint32_t volume : volumes) {
+    store_le(p, volume);
+    p += 4;
+  }
+  store_le(block.data() + 12, block_crc(block.bytes()));
+  return block;
+}
+
+Result<KnownVolumes> KnownVolumes::decode(Bytes block) {
+  CAIRN_TRYV(check_block(block, kKnownMagic, "known volumes"));
+  KnownVolumes known;
+  std::memcpy(known.archive.data(), block.data() + 16, 16);
+  const auto count = load_le<std::uint32_t>(block.data() + 32);
+  if (count > kMaxVolumes) return fail(Errc::corrupt, "known volumes", 32);
+  for (std::uint32_t i = 0; i < count; ++i) known.volumes.insert(load_le<std::uint32_t>(block.data() + 40 + 4 * i));
+  return known;
 }
 
 io::AlignedBytes SegmentHeader::encode() const {

@@ -1,10 +1,11 @@
-// The bytes of the log: volume file, segment header, record header, footer. FORMAT.md describes them and has a worked
+// The bytes of the log: volume files, segment header, record header, footer. FORMAT.md describes them and has a worked
 // example. All integers are little-endian. Pure functions over bytes; no I/O.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "engine/core/bytes.h"
@@ -18,7 +19,8 @@ inline constexpr std::uint64_t kSegmentHeaderBytes = io::kBlockBytes;
 inline constexpr std::size_t kRecordHeaderBytes = 64;
 inline constexpr std::size_t kTrailerBytes = 64;
 inline constexpr std::size_t kFooterEntryBytes = 12;
-inline constexpr std::size_t kMaxPoisoned = 64;  ///< statements that a segment header has room for
+inline constexpr std::size_t kMaxVolumes = 1000;  ///< ids that an archive can ever give
+inline constexpr std::size_t kMaxPoisoned = 64;   ///< statements that a segment header has room for
 
 using Identity = std::array<std::byte, 16>;
 
@@ -31,6 +33,16 @@ struct VolumeFile {
   io::AlignedBytes encode() const;
   /// Errors: truncated, corrupt, unsupported (a later version).
   static Result<VolumeFile> decode(Bytes block);
+};
+
+/// First block of `volumes.cairn`: the ids that volumes of the archive have ever had.
+struct KnownVolumes {
+  Identity archive{};
+  std::set<std::uint32_t> volumes;  ///< at most kMaxVolumes
+
+  io::AlignedBytes encode() const;
+  /// Errors: truncated, corrupt, unsupported.
+  static Result<KnownVolumes> decode(Bytes block);
 };
 
 /// What a segment says of an earlier one whose write or flush failed: replay stops at `good_end` there.

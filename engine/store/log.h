@@ -101,7 +101,7 @@ struct ReplaySummary {
   std::uint64_t bytes_read = 0;
   std::uint64_t dropped_unfinished = 0;  ///< commits after the last flush whose parts are not whole: never acknowledged
   Sequence last = 0;
-  std::vector<Fault> faults;             ///< damage below the durable watermark
+  std::vector<Fault> faults;             ///< damage below the durable watermark; segment 0: of the volume itself
 };
 
 struct VolumeStats {
@@ -120,12 +120,14 @@ class Log {
  public:
   virtual ~Log() = default;
 
-  /// Opens or creates the volumes and finds the end of each. Errors: io, corrupt (a segment header), mismatch (a
-  /// volume of another archive). `files` outlives the log.
+  /// Opens or creates the volumes; commits and parts can be read afterwards. Errors: io, corrupt (a volume file), mismatch
+  /// (a volume or segment of another archive), not_found (nothing is left of a volume). `files` outlives the log.
   static Result<std::unique_ptr<Log>> open(LogOptions options, io::FileSystem& files);
 
-  /// Hands every durable commit after `positions` (empty: from the beginning) to the applier, in sequence order,
-  /// reading headers and not pixels. Call once, before start().
+  /// Finds the end of each volume, then hands every durable commit after `positions` (empty: from the beginning) to the
+  /// applier, in sequence order, reading headers and not pixels. Before start(). Errors: malformed (the token), mismatch
+  /// (the index must be made anew, then call again with nothing: it knows more than the log, or was made without one of
+  /// its volumes), not_found (a volume that the token names is absent), io, and the applier's own.
   virtual Result<ReplaySummary> replay(std::string_view positions, Applier& applier) = 0;
 
   /// Begins to accept commits. `applier` outlives the log.

@@ -1,6 +1,7 @@
 #include "engine/store/log_impl.h"
 
 #include <algorithm>
+#include <set>
 
 #include "engine/core/check.h"
 #include "engine/core/log.h"
@@ -71,9 +72,7 @@ Result<std::unique_ptr<LogImpl>> LogImpl::open(LogOptions options, io::FileSyste
     }
   }
   if (!archive) files.random(archive.emplace());
-  for (Volume* volume : fresh) {
-    CAIRN_TRYV(volume->create_volume_file(*archive));
-  }
+  CAIRN_TRYV(log->meet_volumes(*archive, fresh));
   for (auto& [id, volume] : log->volumes_) {
     CAIRN_TRYV(volume->look());
   }
@@ -82,6 +81,38 @@ Result<std::unique_ptr<LogImpl>> LogImpl::open(LogOptions options, io::FileSyste
   // life.
   log->instance_numbers_ = static_cast<std::uint64_t>(files.now_unix_ns() / 1'000'000) << 20;
   return log;
+}
+
+// New volumes become part of the archive, unless it had them before: then what is empty is a mount point. Each volume
+// remembers all.
+Result<> LogImpl::meet_volumes(const Identity& archive, const std::vector<Volume*>& fresh) {
+  std::map<std::uint32_t, std::set<std::uint32_t>> remembered;
+  std::set<std::uint32_t> known;
+  for (const auto& [id, volume] : volumes_) {
+    if (std::find(fresh.begin(), fresh.end(), volume.get()) != fresh.end()) continue;
+    remembered[id] = volume->known_volumes();
+    known.merge(std::set(remembered[id]));
+  }
+  for (Volume* volume : fresh) {
+    if (known.contains(volume->id())) {
+      log::error("nothing is left of a storage volume: it is not mounted, or lost (a new one takes a new id)",
+                 {{"volume", volume->id()}});
+      return fail(Errc::not_found, "a storage volume of the archive");
+    }
+    CAIRN_TRYV(volume->create_volume_file(archive));
+  }
+  for (const auto& [id, volume] : volumes_) known.insert(id);
+  if (known.size() > kMaxVolumes) return fail(Errc::limit_exceeded, "storage volumes");
+  for (const std::uint32_t id : known) {
+    if (volumes_.contains(id)) continue;
+    log::warning("a storage volume of the archive is absent", {{"volume", id}});
+    volumes_absent_ = true;
+  }
+  for (const auto& [id, volume] : volumes_) {
+    if (remembered[id] == known) continue;
+    CAIRN_TRYV(volume->write_known_volumes(known));
+  }
+  return outcome::success();
 }
 
 LogImpl::~LogImpl() {

@@ -49,6 +49,7 @@ class LogImpl final : public Log {
 
  private:
   LogImpl(LogOptions options, Threads threads, Sabotage sabotage);
+  Result<> meet_volumes(const Identity& archive, const std::vector<Volume*>& fresh);
 
   const LogOptions options_;
   const Threads threads_;

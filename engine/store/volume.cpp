@@ -11,6 +11,7 @@ namespace cairn::store {
 namespace {
 
 constexpr const char* kVolumeFileName = "volume.cairn";
+constexpr const char* kKnownVolumesName = "volumes.cairn";
 constexpr const char* kFillingPrefix = "filling-";
 constexpr const char* kSparePrefix = "spare-";
 constexpr std::uint64_t kPrewriteChunk = 1u << 20;
@@ -35,28 +36,81 @@ Result<std::optional<Identity>> Volume::read_volume_file() {
     return std::optional<Identity>();
   }
   CAIRN_TRY(const auto file, std::move(opened));
-  io::AlignedBytes block(io::kBlockBytes);
-  CAIRN_TRY(const std::size_t got, file->read(0, block.bytes()));
-  CAIRN_TRY(const VolumeFile volume, VolumeFile::decode(block.first(got)));
-  if (volume.volume != options_.id) return fail(Errc::mismatch, "volume id");
-  archive_ = volume.archive;
-  return std::optional<Identity>(volume.archive);
+  auto volume = [&]() -> Result<VolumeFile> {
+    io::AlignedBytes block(io::kBlockBytes);
+    CAIRN_TRY(const std::size_t got, file->read(0, block.bytes()));
+    return VolumeFile::decode(block.first(got));
+  }();
+  if (!volume && volume.error() != Errc::unsupported) {
+    auto instead = volume_from_segments();
+    if (!instead) return std::move(volume).error();
+    volume_file_fault_ = Fault{{options_.id, 0, 0}, "", std::move(volume).error()};
+    volume = std::move(instead);
+  }
+  CAIRN_TRYV(volume);
+  if (volume.value().volume != options_.id) return fail(Errc::mismatch, "volume id");
+  archive_ = volume.value().archive;
+  return std::optional<Identity>(archive_);
 }
 
-Result<> Volume::create_volume_file(const Identity& archive) {
-  archive_ = archive;
-  const VolumeFile volume{archive, options_.id, files_.now_unix_ns()};
-  const auto temporary = path("filling-volume");
+Result<VolumeFile> Volume::volume_from_segments() const {
+  CAIRN_TRY(const auto names, files_.list(options_.directory));
+  for (const std::string& name : names) {
+    if (segment_number(name) == 0) continue;
+    CAIRN_TRY(const auto file, files_.open(path(name), io::OpenMode::read));
+    io::AlignedBytes block(io::kBlockBytes);
+    const auto got = file->read(0, block.bytes());
+    if (!got) continue;
+    if (const auto header = SegmentHeader::decode(block.first(got.value()))) {
+      return VolumeFile{header.value().archive, header.value().volume, 0};
+    }
+  }
+  return fail(Errc::corrupt, "volume file");
+}
+
+// Whole and flushed before it has its name.
+Result<> Volume::put_block(const char* name, const io::AlignedBytes& block) {
+  const auto temporary = path(std::string(kFillingPrefix) + name);
   auto opened = files_.open(temporary, io::OpenMode::create);
   if (!opened && opened.error() == Errc::conflict) {
     CAIRN_TRYV(files_.remove(temporary));
     opened = files_.open(temporary, io::OpenMode::create);
   }
   CAIRN_TRY(const auto file, std::move(opened));
-  CAIRN_TRYV(file->write(0, volume.encode().bytes()));
+  CAIRN_TRYV(file->write(0, block.bytes()));
   CAIRN_TRYV(file->flush());
-  CAIRN_TRYV(files_.rename(temporary, path(kVolumeFileName)));
+  CAIRN_TRYV(files_.rename(temporary, path(name)));
   return files_.sync_directory(options_.directory);
+}
+
+Result<> Volume::create_volume_file(const Identity& archive) {
+  archive_ = archive;
+  CAIRN_TRYV(put_block(kVolumeFileName, VolumeFile{archive, options_.id, files_.now_unix_ns()}.encode()));
+  // Directories above may be as new as this one. Of those far above nothing need be true but that we can get here.
+  const auto directory = std::filesystem::absolute(options_.directory).lexically_normal();
+  CAIRN_TRYV(files_.sync_directory(directory.parent_path()));
+  for (auto above = directory.parent_path().parent_path(); above.has_relative_path(); above = above.parent_path()) {
+    if (!files_.sync_directory(above)) break;
+  }
+  return outcome::success();
+}
+
+std::set<std::uint32_t> Volume::known_volumes() const {
+  const auto known = [&]() -> Result<KnownVolumes> {
+    CAIRN_TRY(const auto file, files_.open(path(kKnownVolumesName), io::OpenMode::read));
+    io::AlignedBytes block(io::kBlockBytes);
+    CAIRN_TRY(const std::size_t got, file->read(0, block.bytes()));
+    return KnownVolumes::decode(block.first(got));
+  }();
+  if (known && known.value().archive == archive_) return known.value().volumes;
+  if (known || known.error() != Errc::not_found) {
+    log::warning("what other storage volumes there are is not known from this one", {{"volume", options_.id}});
+  }
+  return {};
+}
+
+Result<> Volume::write_known_volumes(const std::set<std::uint32_t>& volumes) {
+  return put_block(kKnownVolumesName, KnownVolumes{archive_, volumes}.encode());
 }
 
 Result<> Volume::look() {
@@ -80,6 +134,7 @@ Result<> Volume::recover(const ProvenPlace& proven) {
   unsealed_ = std::move(recovery->unsealed);
   recovered_ = {std::move(recovery->faults), recovery->dropped_unfinished, recovery->bytes_read,
                 recovery->commits_lost};
+  if (volume_file_fault_) recovered_.faults.push_back(*volume_file_fault_);
   return outcome::success();
 }
 

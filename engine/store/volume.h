@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -32,11 +33,16 @@ class Volume {
  public:
   Volume(VolumeOptions options, const LogOptions& log, io::FileSystem& files);
 
-  /// The archive that the volume belongs to; nothing when it is new. Makes the directory. Errors: io, corrupt,
-  /// mismatch.
+  /// The archive that the volume belongs to; nothing when it is new. Makes the directory. A damaged file is a fault
+  /// where segments say what it said. Errors: io, corrupt, mismatch.
   Result<std::optional<Identity>> read_volume_file();
-  /// Makes a new volume part of `archive`.
+  /// Makes a new volume part of `archive`, durably, with the directories that lead to it.
   Result<> create_volume_file(const Identity& archive);
+  /// The volumes that the archive had when this one was last open, this one included; empty when that is not known.
+  /// After read_volume_file().
+  std::set<std::uint32_t> known_volumes() const;
+  /// Errors: io, out_of_space.
+  Result<> write_known_volumes(const std::set<std::uint32_t>& volumes);
   /// Reads every segment's header and trailer: afterwards commits and parts can be read. Errors: as VolumeRecovery.
   Result<> look();
   /// Once, after look() (or doing that too): decides the ends of the unsealed segments. Faults found and commits
@@ -99,6 +105,8 @@ class Volume {
     bool prewritten = false;
   };
   std::filesystem::path path(const std::string& name) const { return options_.directory / name; }
+  Result<VolumeFile> volume_from_segments() const;
+  Result<> put_block(const char* name, const io::AlignedBytes& block);
   std::string spare_name(const char* prefix);
   Result<Ready> create_segment(std::uint32_t number, const std::vector<Poisoned>& poisoned);
   void put_back(Ready& ready);
@@ -110,6 +118,7 @@ class Volume {
   std::uint64_t reserve_bytes_;
   io::FileSystem& files_;
   Identity archive_{};
+  std::optional<Fault> volume_file_fault_;
   std::unique_ptr<VolumeRecovery> recovery_;  ///< between look() and recover()
   Recovered recovered_;
   std::vector<Poisoned> unsealed_;
