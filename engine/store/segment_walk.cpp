@@ -71,6 +71,14 @@ Result<std::size_t> Window::read(std::uint64_t offset, MutableBytes into) {
   return filled;
 }
 
+Result<bool> Window::zero_block(std::uint64_t offset) {
+  if (block_.size() == 0) block_ = io::AlignedBytes(io::kBlockBytes);
+  CAIRN_TRY(const std::size_t got, read(offset, block_.bytes()));
+  bytes_read_ += got;
+  return all_zero(block_.first(std::min<std::size_t>(got, static_cast<std::size_t>(end_ - offset)))) &&
+         !unreadable_.contains(offset);
+}
+
 bool Window::unreadable_in(std::uint64_t from, std::uint64_t to) const {
   const auto it = unreadable_.lower_bound(io::block_down(from));
   return it != unreadable_.end() && *it < to;
@@ -108,11 +116,9 @@ Result<bool> RecordWalk::seek_record_sparsely(std::uint64_t from, std::uint64_t 
   CAIRN_TRY(const bool found, seek_until(from, dense_end));
   if (found) return true;
   const std::uint64_t behind = position_;
-  for (std::uint64_t at = behind; at < window_.end(); at += kSampleStride) {
-    CAIRN_TRY(const Bytes sample, window_.at(at, io::kBlockBytes));
-    if (!all_zero(sample) || window_.unreadable_in(at, at + sample.size())) {
-      return seek_record(at - std::min(at - behind, kSampleStride));
-    }
+  for (std::uint64_t at = io::block_up(behind); at < window_.end(); at += kSampleStride) {
+    CAIRN_TRY(const bool zero, window_.zero_block(at));
+    if (!zero) return seek_record(at - std::min(at - behind, kSampleStride));
   }
   position_ = window_.end();
   return false;

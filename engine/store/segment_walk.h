@@ -30,6 +30,9 @@ class Window {
   /// The bytes at [offset, offset + length), fewer where `end` is nearer. Valid until the next call. Errors: io (more
   /// than kMaxUnreadable blocks cannot be read), truncated (the file is shorter than `end`).
   Result<Bytes> at(std::uint64_t offset, std::uint64_t length);
+  /// Whether the block at `offset`, a multiple of its size, is zero as far as the window reaches, and can be read.
+  /// Leaves the window where it is. Errors: as at().
+  Result<bool> zero_block(std::uint64_t offset);
   std::uint64_t end() const noexcept { return end_; }
   std::uint64_t bytes_read() const noexcept { return bytes_read_; }
   /// Offsets of the blocks that could not be read so far.
@@ -41,7 +44,7 @@ class Window {
   Result<std::size_t> read(std::uint64_t offset, MutableBytes into);
   io::File& file_;
   std::uint64_t end_;
-  io::AlignedBytes buffer_;
+  io::AlignedBytes buffer_, block_;
   std::uint64_t start_ = 0, filled_ = 0;
   std::uint64_t ahead_ = 2 * io::kBlockBytes;
   std::uint64_t bytes_read_ = 0;

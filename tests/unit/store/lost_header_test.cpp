@@ -250,6 +250,58 @@ TEST_F(LostHeaderTest, ScrubGoesOnBehindAnUnreadableBlock) {
   EXPECT_EQ(faults[1].error, Errc::corrupt);
 }
 
+TEST_F(LostHeaderTest, TheEmptyRestOfASegmentIsNotReadAfterAKill) {
+  set_segment_bytes(96u << 20);
+  begin();
+  put(10, 90'000);
+  ASSERT_TRUE(log_->step_maker());  // the next segment is ready, and empty
+  kill();
+  files_.bytes_read = 0;
+  Remembering again;
+  const auto replayed = open(again);
+  ASSERT_TRUE(replayed);
+  expect_whole(again);
+  EXPECT_LT(replayed.value().bytes_read, 48u << 20);
+  EXPECT_LT(files_.bytes_read, 64u << 20);
+}
+
+TEST_F(LostHeaderTest, WhatLiesFarBehindDamageIsFound) {
+  set_segment_bytes(96u << 20);
+  begin();
+  put(30, 900'000);
+  kill();
+  // From the second instance on, more than is searched through closely is wiped out.
+  const Location second = index_.locations.at("1.7.2");
+  auto& segment = bytes(second.segment);
+  const std::uint64_t last = index_.instances.at("1.7.30").parts.at(0).location.offset;
+  ASSERT_GT(last, second.offset + (17u << 20));
+  std::fill(segment.begin() + static_cast<std::ptrdiff_t>(second.offset),
+            segment.begin() + static_cast<std::ptrdiff_t>(last), std::byte{0});
+  Remembering again;
+  const auto replayed = open(again);
+  ASSERT_TRUE(replayed);
+  EXPECT_EQ(replayed.value().faults.size(), 1u);
+  EXPECT_TRUE(again.instances.contains("1.7.1"));
+  EXPECT_TRUE(again.instances.contains("1.7.30"));
+}
+
+TEST_F(LostHeaderTest, WhatTheIndexKnewIsNotDroppedInSilence) {
+  begin();
+  put(3, 90'000);
+  kill();
+  // The last flush is all that says how far the log was durable: nothing in it tells this from a torn write.
+  const Part part = index_.instances.at("1.7.3").parts.at(0);
+  bytes(part.location.segment)[part.location.offset + 5000] ^= std::byte{1};
+  const std::vector<std::byte> kept = bytes(part.location.segment);
+  Remembering without, with;
+  EXPECT_EQ(open(without).value().dropped_unfinished, 1u);
+  memory_.put(path(part.location.segment), kept);
+  const auto replayed = open(with, index_.token);
+  ASSERT_TRUE(replayed) << to_string(replayed.error());
+  EXPECT_EQ(replayed.value().dropped_unfinished, 0u);
+  EXPECT_EQ(scrub().size(), 1u) << "it is damage, and named";
+}
+
 TEST_F(LostHeaderTest, ADeviceThatFailsEverywhereIsNoDamage) {
   begin();
   put(100, 1000);
