@@ -110,7 +110,11 @@ Result<> LogImpl::meet_volumes(const Identity& archive, const std::vector<Volume
   }
   for (const auto& [id, volume] : volumes_) {
     if (remembered[id] == known) continue;
-    CAIRN_TRYV(volume->write_known_volumes(known));
+    if (auto written = volume->write_known_volumes(known); !written) {
+      if (!fresh.empty()) return written;
+      log::warning("a storage volume could not note which others there are",
+                   {{"volume", id}, {"cause", written.error()}});
+    }
   }
   return outcome::success();
 }

@@ -152,7 +152,7 @@ class CommitStream {
   }
 
   /// The ranges of segments that hold a commit's header extents.
-  Result<> header_ranges(const InstanceRecord& record, std::vector<ReadRange>& ranges) {
+  Result<> header_ranges(const InstanceRecord& record, std::vector<ReadRange>& ranges, bool& cannot_open) {
     auto part = record.parts.begin();
     std::uint64_t part_start = 0;
     for (const auto& extent : record.header_extents) {
@@ -164,7 +164,12 @@ class CommitStream {
           return fail(Errc::corrupt, "commit record parts");
         }
         const std::uint64_t piece = std::min(end, part_start + part->length) - at;
-        CAIRN_TRY(const auto file, file_of(part->location.segment));
+        const auto opened = file_of(part->location.segment);
+        if (!opened) {
+          cannot_open = opened.error() != Errc::not_found;
+          return opened.error();
+        }
+        const auto& file = opened.value();
         held_.push_back(file);
         ranges.push_back(
             {file.get(), part->location.offset + kRecordHeaderBytes + (at - part_start), piece, {}, std::nullopt});
@@ -181,7 +186,9 @@ class CommitStream {
     for (std::size_t i = 0; i < chunk.size(); ++i) {
       first[i] = ranges.size();
       if (header_length(chunk[i].record) >= kStreamedHeaderBytes) continue;
-      if (auto found = header_ranges(chunk[i].record, ranges); !found) {
+      bool cannot_open = false;
+      if (auto found = header_ranges(chunk[i].record, ranges, cannot_open); !found) {
+        if (cannot_open) return std::move(found).error();  // too many open files, say: no damage
         ranges.resize(first[i]);
         failed[i] = std::move(found).error();
       }

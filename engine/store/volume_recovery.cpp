@@ -16,7 +16,7 @@ constexpr const char* kSparePrefix = "spare-";
 }  // namespace
 
 struct VolumeRecovery::Found {
-  std::shared_ptr<io::File> file;
+  std::shared_ptr<io::File> file;  ///< open while it is worked on: there may be more segments than files can be open
   std::uint64_t size = 0;
   bool header_damaged = false;
   bool readable = true;  ///< false: nothing says what its records' checksums start from
@@ -54,15 +54,21 @@ Result<> VolumeRecovery::look() {
         CAIRN_TRYV(files_.remove(path(name)));
       }
     } else if (const std::uint32_t number = segment_number(name)) {
-      CAIRN_TRYV(look_at(name, number));
+      CAIRN_TRYV(look_at(number));
     }
   }
   return outcome::success();
 }
 
-Result<> VolumeRecovery::look_at(const std::string& name, std::uint32_t number) {
+Result<> VolumeRecovery::open(Found& found, std::uint32_t number) {
+  if (found.file) return outcome::success();
+  CAIRN_TRY(found.file, files_.open(path(segment_name(number)), io::OpenMode::read_write));
+  return outcome::success();
+}
+
+Result<> VolumeRecovery::look_at(std::uint32_t number) {
   Found& found = found_[number];
-  CAIRN_TRY(found.file, files_.open(path(name), io::OpenMode::read_write));
+  CAIRN_TRYV(open(found, number));
   CAIRN_TRY(found.size, found.file->size());
   next_segment = number + 1;
   io::AlignedBytes block(io::kBlockBytes);
@@ -96,6 +102,7 @@ Result<> VolumeRecovery::look_at(const std::string& name, std::uint32_t number) 
       }
     }
   }
+  found.file.reset();
   // Until decide() knows better.
   state.trailer = found.trailer;
   state.tail = found.trailer ? found.trailer->tail : found.size;
@@ -121,11 +128,12 @@ Result<> VolumeRecovery::replace_header(Found& found, std::uint32_t number, cons
 }
 
 // A trailer and its footer are one write, which may have been torn: unless something later was flushed.
-Result<bool> VolumeRecovery::is_sealed(const Found& found, const SegmentState& state, bool later_flush) {
+Result<bool> VolumeRecovery::is_sealed(Found& found, const SegmentState& state, bool later_flush) {
   if (!found.trailer) return false;
   const bool stated = found.proof == Proof::statement;
   if (stated && found.trailer->tail > found.limit) return false;
   if (later_flush && !stated) return true;
+  CAIRN_TRYV(open(found, state.header.segment));
   const SegmentState as_sealed{state.header, found.trailer->tail, found.trailer, {}, false};
   CAIRN_TRY(const SegmentCommits commits, segment_commits(*found.file, as_sealed));
   bytes_read += commits.bytes_read;
@@ -160,16 +168,19 @@ Result<> VolumeRecovery::decide(const ProvenPlace& proven) {
     CAIRN_TRY(const bool sealed, is_sealed(found, state, later_flush));
     statements_lost = statements_lost || found.header_damaged;
     if (sealed) {
+      found.file.reset();
       later_flush = true;
       continue;
     }
     state.trailer.reset();
+    CAIRN_TRYV(open(found, number));
     const bool here = number == proven.segment;
     const std::uint64_t written = found.proof != Proof::records ? found.limit
                                   : here                        ? std::min(proven.offset, found.limit)
                                                                 : 0;
     CAIRN_TRY(found.scan, scan_segment(*found.file, state.header, found.limit, written));
     if (here) found.scan->watermark = std::max(found.scan->watermark, proven.offset);
+    found.file.reset();
     bytes_read += found.scan->bytes_read;
     if (found.scan->watermark >= kSegmentHeaderBytes) later_flush = true;
   }
@@ -177,7 +188,9 @@ Result<> VolumeRecovery::decide(const ProvenPlace& proven) {
   std::map<std::uint32_t, std::uint64_t> tails;
   for (auto& [number, found] : found_) {
     if (found.scan) {
+      CAIRN_TRYV(open(found, number));
       CAIRN_TRYV(settle(found, number, tails));
+      found.file.reset();
     }
     const auto state = segments.find(number);
     if (state != segments.end()) tails[number] = state->second.tail;

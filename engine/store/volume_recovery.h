@@ -54,9 +54,10 @@ class VolumeRecovery {
 
  private:
   struct Found;
-  Result<> look_at(const std::string& name, std::uint32_t number);
+  Result<> open(Found& found, std::uint32_t number);
+  Result<> look_at(std::uint32_t number);
   Result<> replace_header(Found& found, std::uint32_t number, const Error& damage);
-  Result<bool> is_sealed(const Found& found, const SegmentState& state, bool later_flush);
+  Result<bool> is_sealed(Found& found, const SegmentState& state, bool later_flush);
   Result<> settle(Found& found, std::uint32_t number, const std::map<std::uint32_t, std::uint64_t>& tails);
   static bool seal_was_there(const Found& found);
   void report(std::uint32_t segment, std::uint64_t offset, Error error);
