@@ -100,12 +100,34 @@ class StreamReader {
 
 enum class Level { patient, study, series, instance };
 
-/// Keys of a query by unique keys and Patient ID; an empty list matches all.
+/// An attribute to match on (PS3.4 §C.2.2.2); its VR and the form of its values say how. A key without values and items
+/// matches all and need not be given.
+struct Key {
+  dicom::Tag tag;
+  dicom::VR vr = dicom::VR::none;
+  std::vector<std::string> values;  ///< UTF-8, without padding; any of them matches. "\"\"" matches the absent or empty
+  std::vector<Key> items;           ///< of a sequence: all must match in one item
+};
+
+/// A query; an empty list matches all.
 struct Query {
   Level level = Level::study;
   std::vector<std::string> patient_ids, study_uids, series_uids, instance_uids;
   std::size_t limit = 0;   ///< 0: no limit
   std::size_t offset = 0;
+  /// Further keys, all of which must match. Keys of the series on a study (or patient) match when one series has them.
+  std::vector<Key> keys = {};
+  bool fuzzy = false;               ///< names match by words that begin so or are spelled much alike
+  bool combined_date_time = false;  ///< ranges of a date and its time are one range
+  /// Attributes wanted beside those that each match has, from anywhere in the header (bulk values excepted).
+  std::vector<dicom::Tag> returns = {};
+  bool whole_header = false;  ///< at instance level: all of it
+  /// Where an earlier run of the same query came to: what `place` had; goes on behind it at the same cost anywhere.
+  std::string after = {};
+  /// When set: holds the place of the match that `each` is called with, and of the last candidate looked at after.
+  std::string* place = nullptr;
+  /// Asked between candidates; false ends the query early. May be empty.
+  std::function<bool()> keep_going = {};
 };
 
 /// One match: the attributes of its level and those above, in the character set of the source (data set's

@@ -1,7 +1,9 @@
-// Queries by unique keys and Patient ID, answered from the index alone. Internal to engine/archive.
+// Queries, answered from the index alone (PS3.4 §C.2.2, §C.4.1; PS3.18 §8.3.4): candidates from one list of the index
+// (query_candidates.h), each compared with the keys (query_match.h). Internal to engine/archive.
 //
-// Order: patients by Patient ID; studies by Study Instance UID (of given Patient IDs: by Patient ID first); series by
-// Series Number within their study; instances by Instance Number within their series. Each match comes once.
+// Order: studies as their plan has them, newest first where nothing else narrows the query; patients by Patient ID;
+// series by Series Number within their study; instances by Instance Number within their series. Each match comes once,
+// in the same order each time.
 #pragma once
 
 #include <functional>

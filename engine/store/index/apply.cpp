@@ -1,6 +1,7 @@
 // Commits become rows. One batch is one RocksDB write, except that an event which takes something out of the index
 // first writes what was gathered before it: so it sees its predecessors in the database and needs no second kind of
 // reading. The applied sequence goes with each write, hence every prefix is a consistent index.
+#include <algorithm>
 #include <unordered_set>
 
 #include "engine/core/log.h"
@@ -63,6 +64,12 @@ class Application {
     bool exists = false;
   };
   Result<SeriesPlace> series(StudySlot& study, const std::string& series_uid);
+  /// Before what lists a study changes: notes where it stands in the lists.
+  static void note_lists(StudySlot& study) {
+    StudyRow& st = study.second.row;
+    if (!st.listed) st.listed = keys::study_lists(study.first, st.attributes, st.modalities);
+  }
+  void write_lists(const std::string& uid, StudyRow& row, bool exists);
   void put(Family family, std::string_view key, std::string_view value) { s_.gather.put(family, key, {value}); }
   void erase(Family family, std::string_view key) { s_.gather.erase(family, key); }
 
@@ -141,7 +148,9 @@ Result<> Application::add(const Committed& committed, InstanceRow&& row, const A
   StudyRow& st = study_slot->second.row;
   const bool new_study = !study_slot->second.exists;
   if (new_study) {
+    auto listed = std::move(st.listed);  // gone and back in one batch
     st = StudyRow();
+    st.listed = listed ? std::move(listed) : std::vector<std::string>();
     study_slot->second.exists = true;
     ++s_.totals.studies;
   }
@@ -168,14 +177,19 @@ Result<> Application::add(const Committed& committed, InstanceRow&& row, const A
   if (!se.has_number) se.number = 0;
   std::string modality = modality_of(values);
   if (new_series || modality != se.modality) {
+    note_lists(*study_slot);
     if (!new_series) st.count_modality(se.modality, false);
     st.count_modality(modality, true);
     se.modality = std::move(modality);
   }
   se.attributes.clear();
   values.encode(kSeriesLevels, se.attributes);
-  st.attributes.clear();
-  values.encode(kStudyLevels, st.attributes);
+  scratch_.clear();
+  values.encode(kStudyLevels, scratch_);
+  if (scratch_ != st.attributes) {
+    note_lists(*study_slot);
+    st.attributes = scratch_;
+  }
   CAIRN_TRYV(set_patient(*study_slot, new_study, values.text(tags::PatientID)));
 
   scratch_.clear();
@@ -234,6 +248,7 @@ Result<> Application::remove(const InstanceRow& old, Sequence sequence, bool kee
   if (!place.exists) return fail(Errc::corrupt, "rows of an index instance");
   StudyRow& st = study_slot->second.row;
   SeriesRow& se = *place.row;
+  note_lists(*study_slot);
   se.version = st.version = sequence;
   --se.instances;
   --st.instances;
@@ -344,6 +359,23 @@ Result<> Application::leave_patient(const StudyRow& study, std::string_view stud
   return outcome::success();
 }
 
+void Application::write_lists(const std::string& uid, StudyRow& row, bool exists) {
+  std::vector<std::string> now;
+  if (exists) now = keys::study_lists(uid, row.attributes, row.modalities);
+  const auto has = [](const std::vector<std::string>& list, const std::string& key) {
+    return std::binary_search(list.begin(), list.end(), key);
+  };
+  for (const std::string& key : *row.listed) {
+    if (!has(now, key)) erase(Family::list, key);
+  }
+  for (const std::string& key : now) {
+    if (has(*row.listed, key)) continue;
+    put(Family::list, key, {});
+    if (const std::string_view name = keys::name_of_key(key); !name.empty()) s_.names.add(name);
+  }
+  row.listed.reset();
+}
+
 // Writes what was gathered. Without `positions` the log's place stays where it was: replay may then bring events again
 // that the applied sequence lets pass by.
 Result<> Application::write(const std::string_view* positions) {
@@ -356,7 +388,10 @@ Result<> Application::write(const std::string_view* positions) {
       put(family, key, scratch_);
     };
   };
-  s_.studies.drain(drain(Family::study));
+  s_.studies.drain([&](const std::string& uid, auto& entry) {
+    if (entry.row.listed) write_lists(uid, entry.row, entry.exists);
+    drain(Family::study)(uid, entry);
+  });
   s_.series.drain(drain(Family::series));
   s_.patients.drain(drain(Family::list));
   if (positions != nullptr) put(Family::meta, kPositionsKey, *positions);

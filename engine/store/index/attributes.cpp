@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/dicom/character_set.h"
+#include "engine/dicom/dictionary.h"
 #include "engine/dicom/element_header.h"
 #include "engine/dicom/tags.h"
 
@@ -293,6 +295,29 @@ void AttributeValues::encode(unsigned levels, std::string& out) const {
     if (!present_[i] || (levels & static_cast<unsigned>(kTable[i].level)) == 0) continue;
     append_element(kTable[i].tag, kTable[i].vr, values_[i], big_endian_ && kTable[i].vr == VR::US, out);
   }
+}
+
+std::optional<AttributeLevel> attribute_level(Tag tag) noexcept {
+  const std::size_t i = index_of(tag);
+  if (i == kAttributes || kTable[i].tag != tag) return std::nullopt;
+  return kTable[i].level;
+}
+
+std::string attribute_text(std::string_view encoded, Tag tag) {
+  std::string_view charset, value;
+  while (encoded.size() >= detail::kShortHeader) {
+    const std::byte* p = as_bytes(encoded).data();
+    const Tag at = detail::load_tag(p, false);
+    const std::size_t length = detail::load<std::uint16_t>(p + 6, false);
+    if (tag < at || length > encoded.size() - detail::kShortHeader) break;
+    const std::string_view v = encoded.substr(detail::kShortHeader, length);
+    if (at == tags::SpecificCharacterSet) charset = v;
+    if (at == tag) value = v;
+    encoded.remove_prefix(detail::kShortHeader + length);
+  }
+  value = trimmed(value);
+  if (plain(value)) return std::string(value);
+  return std::string(trimmed(dicom::decode_text(value, trimmed(charset), dicom::vr_of(tag))));
 }
 
 Result<dicom::DataSet> decode_attributes(std::string_view encoded) {

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -42,6 +43,12 @@ class AttributeValues {
   std::array<bool, kAttributes> present_{};
   bool big_endian_ = false;
 };
+
+/// The level of an attribute that rows keep; nullopt for all others.
+std::optional<AttributeLevel> attribute_level(dicom::Tag tag) noexcept;
+
+/// One value of what encode() wrote, decoded to UTF-8, without padding; empty when it is absent or the bytes are odd.
+std::string attribute_text(std::string_view encoded, dicom::Tag tag);
 
 /// A data set that encode() wrote. Errors: corrupt.
 Result<dicom::DataSet> decode_attributes(std::string_view encoded);

@@ -59,11 +59,13 @@ Result<> open_database(Index::State& s) {
   CAIRN_TRYV(read_meta(s));
   s.database->set_persisted(s.totals.applied);
   start_flusher(s);
+  s.names.load(*s.database);
   return outcome::success();
 }
 
 Result<> create_database(Index::State& s, const char* reason) {
   s.flusher.reset();
+  s.names.clear();
   s.database.reset();
   s.totals = {};
   s.publish({});
@@ -120,6 +122,7 @@ Result<> Index::persist() {
 Result<> Index::close() {
   const Result<> persisted = state_->failed ? outcome::success() : persist();
   state_->flusher.reset();
+  state_->names.stop();
   state_->database.reset();
   return persisted;
 }

@@ -10,6 +10,7 @@
 #include "engine/store/index/flusher.h"
 #include "engine/store/index/gather.h"
 #include "engine/store/index/index.h"
+#include "engine/store/index/name_dictionary.h"
 #include "engine/store/index/row_cache.h"
 
 namespace cairn::store {
@@ -38,6 +39,7 @@ struct Index::State {
   RowCache<PatientRow> patients;
   Gather gather;
   rocksdb::WriteBatch batch;
+  NameDictionary names;  ///< its reading of the database ends before the database goes
   std::optional<Error> failed;
   mutable std::mutex mutex;  // guards published, positions
   IndexState published;

@@ -1,6 +1,11 @@
 #include "engine/store/index/keys.h"
 
+#include <algorithm>
+
 #include "engine/core/bytes.h"
+#include "engine/dicom/tags.h"
+#include "engine/store/index/attributes.h"
+#include "engine/store/index/fold.h"
 
 namespace cairn::store::keys {
 namespace {
@@ -12,12 +17,34 @@ std::string joined(std::string_view a, std::string_view b) {
   return out.append(b);
 }
 
-void append_patient_id(std::string& out, std::string_view id) {
-  for (const char c : id) {
+void append_escaped(std::string& out, std::string_view text) {
+  for (const char c : text) {
     out.push_back(c);
     if (c == '\0') out.push_back('\xff');
   }
 }
+
+// `count` digits, each as its complement; the rest is missing.
+void append_descending(std::string& out, std::string_view digits, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const char c = i < digits.size() ? digits[i] : ' ';
+    out.push_back(c >= '0' && c <= '9' ? static_cast<char>('9' - (c - '0')) : ':');
+  }
+}
+
+// The digits of a DA value (dots of ACR-NEMA dates left out); empty when it is none.
+std::string date_digits(std::string_view value) {
+  std::string out;
+  for (const char c : value) {
+    if (c >= '0' && c <= '9') out.push_back(c);
+    else if (c != '.') break;
+  }
+  return out.size() == 8 ? out : std::string();
+}
+
+constexpr std::size_t kDateTime = 14;
+// Longer values of these, which no VR allows, are not listed.
+constexpr std::size_t kMaxListed = 1024;
 
 }  // namespace
 
@@ -49,7 +76,7 @@ std::string header(std::string_view study_uid, std::string_view series_uid, std:
 
 std::string patient(std::string_view patient_id) {
   std::string out = "P";
-  append_patient_id(out, patient_id);
+  append_escaped(out, patient_id);
   return out;
 }
 
@@ -64,13 +91,88 @@ std::string patient_id_of(std::string_view key) {
 
 std::string patient_studies_prefix(std::string_view patient_id) {
   std::string out = "p";
-  append_patient_id(out, patient_id);
+  append_escaped(out, patient_id);
   out.append("\0\1", 2);
   return out;
 }
 
 std::string patient_study(std::string_view patient_id, std::string_view study_uid) {
   return patient_studies_prefix(patient_id).append(study_uid);
+}
+
+std::string patients_prefix(std::string_view beginning) {
+  return patient(beginning);
+}
+
+std::string accession_prefix(std::string_view accession) {
+  std::string out = "A";
+  append_escaped(out, accession);
+  out.append("\0\1", 2);
+  return out;
+}
+
+std::string date_prefix(std::string_view date, std::string_view time) {
+  std::string out = "D";
+  append_descending(out, date, 8);
+  append_descending(out, time, 6);
+  return out;
+}
+
+std::string modality_prefix(std::string_view modality) {
+  std::string out = "M";
+  out.append(modality).push_back('\0');
+  return out;
+}
+
+std::string name_prefix(std::string_view folded_beginning) {
+  return "N" + std::string(folded_beginning);
+}
+
+std::vector<std::string> study_lists(std::string_view study_uid, std::string_view attributes,
+                                     const std::vector<std::pair<std::string, std::uint64_t>>& modalities) {
+  std::vector<std::string> out;
+  out.reserve(4);
+  const std::string accession = attribute_text(attributes, dicom::tags::AccessionNumber);
+  if (!accession.empty() && accession.size() <= kMaxListed) {
+    out.push_back(accession_prefix(accession).append(study_uid));
+  }
+  const std::string date = date_digits(attribute_text(attributes, dicom::tags::StudyDate));
+  const std::string time = date.empty() ? std::string() : attribute_text(attributes, dicom::tags::StudyTime);
+  std::string by_date = date_prefix(date, time);
+  const std::string when = by_date.substr(1);
+  out.push_back(by_date.append(study_uid));
+  for (const auto& [modality, series] : modalities) {
+    if (modality.size() > kMaxListed || modality.find('\0') != modality.npos) continue;
+    out.push_back(modality_prefix(modality).append(when).append(study_uid));
+  }
+  for (const std::string& group : folded_groups(attribute_text(attributes, dicom::tags::PatientName))) {
+    std::string key = name_prefix(group);
+    key.push_back('\0');
+    out.push_back(key.append(study_uid));
+  }
+  return out;
+}
+
+std::string_view name_of_key(std::string_view key) {
+  if (key.empty() || key.front() != 'N') return {};
+  const std::size_t end = key.find('\0');
+  return end == key.npos ? std::string_view() : key.substr(1, end - 1);
+}
+
+std::string_view study_of_key(std::string_view key) {
+  if (key.empty()) return {};
+  std::size_t begin = key.npos;
+  switch (key.front()) {
+    case 'D': begin = 1 + kDateTime; break;
+    case 'M':
+      if (const std::size_t end = key.find('\0'); end != key.npos) begin = end + 1 + kDateTime;
+      break;
+    case 'A':
+    case 'p': begin = key.rfind('\1') + 1; break;
+    case 'N': begin = key.rfind('\0') + 1; break;
+    default: break;
+  }
+  return begin == 0 || begin >= key.size() ? std::string_view() : key.substr(begin);
 }
 
 std::string series_studies_prefix(std::string_view series_uid) {

@@ -1,33 +1,41 @@
 // The keys of the index. Each list that the product shows is one range of one column family. Integers are big-endian,
 // UIDs end with NUL where something follows, so that keys sort as their parts do.
 //
-//   family    key                                               value                          read by
-//   --------  ------------------------------------------------  -----------------------------
-//   --------------------------- instance  SOP UID                                           InstanceRow look-up,
-//   retrieve header    study 0 series 0 InstanceNumber(8) SOP UID        sequence(8), Header            metadata in
-//   display order series    study 0 series                                    SeriesRow                      series of
-//   a study study     study                                             StudyRow                       studies list 'P'
-//   PatientID                                     PatientRow                     patients list      'p' PatientID 0 1
-//   study                           -                              studies of a patient list      's' series 0 study -
-//   a series without its study history   SOP UID 0 sequence(8)                             InstanceRow, Header older
-//   content (policy keep) meta      "schema", "state", "positions"                    see index.h opening
+//   family    key                                   value              read by
+//   --------  ------------------------------------  -----------------  ---------------------------------------------
+//   instance  SOP UID                               InstanceRow        look-up, retrieve
+//   header    study 0 series 0 number(8) SOP UID    sequence(8) Header metadata in display order
+//   series    study 0 series                        SeriesRow          series of a study (unless it is the only one)
+//   study     study                                 StudyRow           studies
+//   list      'P' PatientID                         PatientRow         patients
+//             'p' PatientID 0 1 study               -                  studies of a patient (unless it is the only one)
+//             's' series 0 study                    -                  a series without its study
+//             'D' date(8) time(6) study             -                  study list, newest first
+//             'M' modality 0 date(8) time(6) study  -                  the same of one modality
+//             'A' accession 0 1 study               -                  accession number
+//             'N' name 0 study                      -                  name beginnings; one key for each component group
+//   history   SOP UID 0 sequence(8)                 InstanceRow Header older content (policy keep)
+//   meta      "schema", "state", "positions"                           see index.h opening
 //
 // InstanceNumber is biased so that negative numbers sort first; an instance without one sorts last. Series of a study
 // are ordered by Series Number when read (a study has few), so that a series keeps one key whatever its instances say.
-// PatientID is UTF-8 without padding; a NUL inside it is written 0 FF. Further lists (dates, accession numbers, names,
-// modalities) take further first bytes of `list`.
+// PatientID and accession number are UTF-8 without padding; a NUL inside them is written 0 FF. Digits of dates and times
+// are written as their complement to nine, so that the newest come first, and missing ones as ':', so that studies
+// without a date come last. Names are folded (fold.h).
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "engine/core/result.h"
 
 namespace cairn::store::keys {
 
 /// Bumped when a key or a row changes; an index of another version is rebuilt from the log.
-inline constexpr std::uint32_t kSchemaVersion = 2;
+inline constexpr std::uint32_t kSchemaVersion = 3;
 
 /// Sort position of an Instance Number; kNoNumber when there is none.
 inline constexpr std::uint64_t kNoNumber = ~std::uint64_t{0};
@@ -48,6 +56,22 @@ std::string patient(std::string_view patient_id);
 std::string patient_id_of(std::string_view key);
 std::string patient_studies_prefix(std::string_view patient_id);
 std::string patient_study(std::string_view patient_id, std::string_view study_uid);
+/// All patients whose ID begins with `beginning`.
+std::string patients_prefix(std::string_view beginning);
+std::string accession_prefix(std::string_view accession);
+/// `date` is YYYYMMDD or its beginning, `time` HHMMSS; each character that is no digit counts as missing.
+std::string date_prefix(std::string_view date, std::string_view time);
+std::string modality_prefix(std::string_view modality);
+std::string name_prefix(std::string_view folded_beginning);
+/// The keys under which a study is listed by date, modality, accession number and name; ascending. `attributes` is
+/// StudyRow::attributes.
+std::vector<std::string> study_lists(std::string_view study_uid, std::string_view attributes,
+                                     const std::vector<std::pair<std::string, std::uint64_t>>& modalities);
+/// What study_lists() made of a name key: the folded name. Empty for other keys.
+std::string_view name_of_key(std::string_view key);
+/// The study at the end of a key that study_lists() made; empty when it is none.
+std::string_view study_of_key(std::string_view key);
+
 std::string series_studies_prefix(std::string_view series_uid);
 std::string series_study(std::string_view series_uid, std::string_view study_uid);
 std::string history_prefix(std::string_view sop_uid);

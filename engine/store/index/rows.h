@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -53,6 +54,8 @@ struct StudyRow {
   /// As long as a study has had but one series, that series' row is here and not in its own family; empty afterwards.
   std::string sole_series_uid;
   SeriesRow sole_series;
+  /// The applier's, not stored: keys that list the study in the database, while the row may have moved on from them.
+  std::optional<std::vector<std::string>> listed;
 
   void count_modality(const std::string& modality, bool add);
   void encode(std::string& out) const;

@@ -131,6 +131,44 @@ Result<> IndexView::each_study_of_series(Uid series_uid, const std::function<boo
   return reader_->suffixes(keys::series_studies_prefix(series_uid), visit);
 }
 
+namespace {
+
+class RocksRange final : public IndexView::ListRange {
+ public:
+  RocksRange(const IndexView::Reader& reader, std::string begin, std::string end)
+      : reader_(reader), end_(std::move(end)), upper_(slice(end_)) {
+    rocksdb::ReadOptions options;
+    options.snapshot = reader.snapshot.snapshot();
+    if (!end_.empty()) options.iterate_upper_bound = &upper_;
+    iterator_.reset(reader.db.rocks().NewIterator(options, reader.db.handle(Family::list)));
+    iterator_->Seek(slice(begin));
+  }
+  bool valid() const override { return iterator_->Valid(); }
+  std::string_view key() const override { return text_of(iterator_->key()); }
+  void next() override { iterator_->Next(); }
+  Result<> status() const override {
+    if (!iterator_->status().ok()) return reader_.damaged(translate(iterator_->status(), "reading the index"));
+    return outcome::success();
+  }
+
+ private:
+  const IndexView::Reader& reader_;
+  const std::string end_;
+  const rocksdb::Slice upper_;
+  std::unique_ptr<rocksdb::Iterator> iterator_;
+};
+
+}  // namespace
+
+std::unique_ptr<IndexView::ListRange> IndexView::list(std::string begin, std::string end) const {
+  return std::make_unique<RocksRange>(*reader_, std::move(begin), std::move(end));
+}
+
+Result<> IndexView::each_name(const std::function<bool(std::string_view, std::uint32_t)>& visit) const {
+  auto& names = const_cast<NameDictionary&>(reader_->state.names);  // locks itself
+  return names.each(visit);
+}
+
 Result<std::vector<IndexView::NamedSeries>> IndexView::series_of_study(Uid study_uid) const {
   std::vector<NamedSeries> out;
   CAIRN_TRY(auto above, study(study_uid));

@@ -36,6 +36,20 @@ class IndexView {
   Result<> each_study_of_patient(std::string_view patient_id, const std::function<bool(Uid study_uid)>& visit) const;
   Result<> each_study_of_series(Uid series_uid, const std::function<bool(Uid study_uid)>& visit) const;
 
+  /// A walk over keys of `list` (keys.h), from `begin` up to `end` exclusive (empty: no end). The view outlives it.
+  class ListRange {
+   public:
+    virtual ~ListRange() = default;
+    virtual bool valid() const = 0;
+    virtual std::string_view key() const = 0;  ///< until the next step
+    virtual void next() = 0;
+    virtual Result<> status() const = 0;  ///< once it is no longer valid
+  };
+  std::unique_ptr<ListRange> list(std::string begin, std::string end) const;
+
+  /// Distinct folded names, with their letters_of(), in no order; some may no longer be in the index.
+  Result<> each_name(const std::function<bool(std::string_view folded, std::uint32_t letters)>& visit) const;
+
   struct NamedSeries {
     std::string series_uid;
     SeriesRow row;
