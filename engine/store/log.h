@@ -120,11 +120,11 @@ class Log {
  public:
   virtual ~Log() = default;
 
-  /// Opens or creates the volumes; commits and parts can be read afterwards. Errors: io, corrupt (a volume file), mismatch
+  /// Opens the volumes; commits and parts can be read afterwards. Errors: io, corrupt (a volume file), mismatch
   /// (a volume or segment of another archive), not_found (nothing is left of a volume). `files` outlives the log.
   static Result<std::unique_ptr<Log>> open(LogOptions options, io::FileSystem& files);
 
-  /// Finds the end of each volume, then hands every durable commit after `positions` (empty: from the beginning) to the
+  /// Creates volumes that are new, finds the end of each, then hands every durable commit after `positions` (empty: from the beginning) to the
   /// applier, in sequence order, reading headers and not pixels. Before start(). Errors: malformed (the token), mismatch
   /// (the index must be made anew, then call again with nothing: it knows more than the log, or was made without one of
   /// its volumes), not_found (a volume that the token names is absent), io, and the applier's own.

@@ -56,7 +56,6 @@ Result<std::unique_ptr<LogImpl>> LogImpl::open(LogOptions options, io::FileSyste
   if (options.segment_bytes < kSmallestSegment) return fail(Errc::limit_exceeded, "segment_bytes");
   std::unique_ptr<LogImpl> log(new LogImpl(std::move(options), threads, sabotage));
   std::optional<Identity> archive;
-  std::vector<Volume*> fresh;
   for (const VolumeOptions& volume_options : log->options_.volumes) {
     auto [it, is_new] = log->volumes_.try_emplace(volume_options.id);
     if (!is_new) return fail(Errc::conflict, "storage volume id");
@@ -64,7 +63,7 @@ Result<std::unique_ptr<LogImpl>> LogImpl::open(LogOptions options, io::FileSyste
     log->volume_map_[volume_options.id] = it->second.get();
     CAIRN_TRY(const auto belongs, it->second->read_volume_file());
     if (!belongs) {
-      fresh.push_back(it->second.get());
+      log->fresh_.insert(volume_options.id);
     } else if (archive && *archive != *belongs) {
       return fail(Errc::mismatch, "storage volume of another archive");
     } else {
@@ -72,7 +71,7 @@ Result<std::unique_ptr<LogImpl>> LogImpl::open(LogOptions options, io::FileSyste
     }
   }
   if (!archive) files.random(archive.emplace());
-  CAIRN_TRYV(log->meet_volumes(*archive, fresh));
+  CAIRN_TRYV(log->meet_volumes(*archive));
   for (auto& [id, volume] : log->volumes_) {
     CAIRN_TRYV(volume->look());
   }
@@ -83,39 +82,55 @@ Result<std::unique_ptr<LogImpl>> LogImpl::open(LogOptions options, io::FileSyste
   return log;
 }
 
-// New volumes become part of the archive, unless it had them before: then what is empty is a mount point. Each volume
-// remembers all.
-Result<> LogImpl::meet_volumes(const Identity& archive, const std::vector<Volume*>& fresh) {
+// What is empty is a new volume, unless the archive had it before: then it is a mount point.
+Result<> LogImpl::meet_volumes(const Identity& archive) {
   std::map<std::uint32_t, std::set<std::uint32_t>> remembered;
-  std::set<std::uint32_t> known;
   for (const auto& [id, volume] : volumes_) {
-    if (std::find(fresh.begin(), fresh.end(), volume.get()) != fresh.end()) continue;
-    remembered[id] = volume->known_volumes();
-    known.merge(std::set(remembered[id]));
+    if (!fresh_.contains(id)) known_.merge(std::set(remembered[id] = volume->known_volumes()));
   }
-  for (Volume* volume : fresh) {
-    if (known.contains(volume->id())) {
-      log::error("nothing is left of a storage volume: it is not mounted, or lost (a new one takes a new id)",
-                 {{"volume", volume->id()}});
-      return fail(Errc::not_found, "a storage volume of the archive");
-    }
-    CAIRN_TRYV(volume->create_volume_file(archive));
+  for (const std::uint32_t id : fresh_) {
+    if (known_.contains(id)) return nothing_left(id);
+    volumes_.at(id)->join(archive);
   }
-  for (const auto& [id, volume] : volumes_) known.insert(id);
-  if (known.size() > kMaxVolumes) return fail(Errc::limit_exceeded, "storage volumes");
-  for (const std::uint32_t id : known) {
+  for (const auto& [id, volume] : volumes_) known_.insert(id);
+  if (known_.size() > kMaxVolumes) return fail(Errc::limit_exceeded, "storage volumes");
+  for (const std::uint32_t id : known_) {
     if (volumes_.contains(id)) continue;
     log::warning("a storage volume of the archive is absent", {{"volume", id}});
     volumes_absent_ = true;
   }
-  for (const auto& [id, volume] : volumes_) {
-    if (remembered[id] == known) continue;
-    if (auto written = volume->write_known_volumes(known); !written) {
-      if (!fresh.empty()) return written;
+  for (const auto& [id, volumes] : remembered) {
+    if (volumes != known_) unaware_.insert(id);
+  }
+  return outcome::success();
+}
+
+Error LogImpl::nothing_left(std::uint32_t id) {
+  log::error("nothing is left of a storage volume: it is not mounted, or lost (a new one takes a new id)",
+             {{"volume", id}});
+  return fail(Errc::not_found, "a storage volume of the archive");
+}
+
+// Only now is anything written: the index has been asked, too, whether it knows a volume that seems new.
+Result<> LogImpl::take_in_volumes(const Positions& from) {
+  for (const std::uint32_t id : fresh_) {
+    if (from.volumes.contains(id)) return nothing_left(id);
+  }
+  for (const std::uint32_t id : fresh_) {
+    CAIRN_TRYV(volumes_.at(id)->create_volume_file());
+  }
+  for (const std::uint32_t id : fresh_) {
+    CAIRN_TRYV(volumes_.at(id)->write_known_volumes(known_));
+  }
+  for (const std::uint32_t id : unaware_) {
+    if (auto written = volumes_.at(id)->write_known_volumes(known_); !written) {
+      if (!fresh_.empty()) return written;
       log::warning("a storage volume could not note which others there are",
                    {{"volume", id}, {"cause", written.error()}});
     }
   }
+  fresh_.clear();
+  unaware_.clear();
   return outcome::success();
 }
 
@@ -127,6 +142,7 @@ Result<ReplaySummary> LogImpl::replay(std::string_view positions, Applier& appli
   CAIRN_CHECK(!started_);
   const bool ring = options_.use_ring && threads_ == Threads::own;
   CAIRN_TRY(const Positions from, Positions::decode(positions));
+  CAIRN_TRYV(take_in_volumes(from));
   for (auto& [id, volume] : volumes_) {
     if (recovered_) break;
     const auto place = from.volumes.find(id);

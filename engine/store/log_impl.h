@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "engine/store/appender.h"
@@ -49,7 +50,9 @@ class LogImpl final : public Log {
 
  private:
   LogImpl(LogOptions options, Threads threads, Sabotage sabotage);
-  Result<> meet_volumes(const Identity& archive, const std::vector<Volume*>& fresh);
+  Result<> meet_volumes(const Identity& archive);
+  static Error nothing_left(std::uint32_t id);
+  Result<> take_in_volumes(const Positions& from);
 
   const LogOptions options_;
   const Threads threads_;
@@ -61,6 +64,9 @@ class LogImpl final : public Log {
   std::unique_ptr<SegmentMaker> maker_;
   std::vector<std::unique_ptr<Appender>> appenders_;
   Positions positions_;
+  std::set<std::uint32_t> fresh_;    ///< volumes whose directories are empty
+  std::set<std::uint32_t> known_;    ///< all that the archive has ever had, these included
+  std::set<std::uint32_t> unaware_;  ///< volumes that do not know all of them yet
   bool volumes_absent_ = false;
   bool recovered_ = false;
   std::optional<Fault> ahead_;  ///< an index knew of commits that are not here

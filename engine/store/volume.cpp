@@ -83,9 +83,8 @@ Result<> Volume::put_block(const char* name, const io::AlignedBytes& block) {
   return files_.sync_directory(options_.directory);
 }
 
-Result<> Volume::create_volume_file(const Identity& archive) {
-  archive_ = archive;
-  CAIRN_TRYV(put_block(kVolumeFileName, VolumeFile{archive, options_.id, files_.now_unix_ns()}.encode()));
+Result<> Volume::create_volume_file() {
+  CAIRN_TRYV(put_block(kVolumeFileName, VolumeFile{archive_, options_.id, files_.now_unix_ns()}.encode()));
   // Directories above may be as new as this one. Of those far above nothing need be true but that we can get here.
   const auto directory = std::filesystem::absolute(options_.directory).lexically_normal();
   CAIRN_TRYV(files_.sync_directory(directory.parent_path()));

@@ -36,8 +36,10 @@ class Volume {
   /// The archive that the volume belongs to; nothing when it is new. Makes the directory. A damaged file is a fault
   /// where segments say what it said. Errors: io, corrupt, mismatch.
   Result<std::optional<Identity>> read_volume_file();
-  /// Makes a new volume part of `archive`, durably, with the directories that lead to it.
-  Result<> create_volume_file(const Identity& archive);
+  /// A new volume is of `archive`; nothing is written yet.
+  void join(const Identity& archive) { archive_ = archive; }
+  /// Makes it so, durably, with the directories that lead to it.
+  Result<> create_volume_file();
   /// The volumes that the archive had when this one was last open, this one included; empty when that is not known.
   /// After read_volume_file().
   std::set<std::uint32_t> known_volumes() const;

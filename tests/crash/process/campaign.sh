@@ -3,6 +3,8 @@
 # with a journaled file system below CAIRN_TEST_DIR (default: the temporary folder). Ends at the first broken promise.
 #
 #   tests/crash/process/campaign.sh [BUILD]      BUILD: build/release by default
+#
+# CAIRN_CAMPAIGN_ROUNDS: rounds of killing, 100 by default; the other tests are scaled with it (10: about ten minutes).
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../../.." && pwd)
 build=${1:-$root/build/release}
@@ -11,15 +13,18 @@ export CAIRN_BINARY=$build/engine/app/cairn CAIRN_LOAD=$build/bench/load/cairn_l
 export CAIRN_FORGETFUL_FS=$build/tests/crash/process/forgetful_fs
 export CAIRN_LYING_FLUSH_LIBRARY=$build/tests/crash/process/libcairn_lying_flush.so
 
-python3 kill_under_load.py --rounds "${CAIRN_KILL_ROUNDS:-100}"
-python3 kill_under_load.py --rounds 20 --io plain
-python3 power_cut.py --disk ext4 --rounds 20
-python3 power_cut.py --disk forgetful --rounds 20
-python3 power_cut.py --disk forgetful --rounds 10 --io plain
+rounds=${CAIRN_CAMPAIGN_ROUNDS:-100}
+some=$(((rounds + 4) / 5)) few=$(((rounds + 9) / 10))
+
+python3 kill_under_load.py --rounds "$rounds"
+python3 kill_under_load.py --rounds "$some" --io plain
+python3 power_cut.py --disk ext4 --rounds "$some"
+python3 power_cut.py --disk forgetful --rounds "$some"
+python3 power_cut.py --disk forgetful --rounds "$few" --io plain
 python3 power_cut.py --disk forgetful --lie none --expect-loss
 python3 power_cut.py --disk forgetful --lie late --expect-loss
-python3 failing_disk.py --rounds 10
+python3 failing_disk.py --rounds "$few"
 python3 full_disk.py
-python3 flipped_bits.py --flips 200
+python3 flipped_bits.py --flips $((2 * rounds))
 python3 lost_index.py
 echo "All promises kept."

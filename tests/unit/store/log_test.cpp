@@ -184,6 +184,7 @@ TEST_P(LogTest, AVolumeThatIsNotMountedIsNotTakenForANewOne) {
   Remembering again;
   EXPECT_EQ(log->replay(applier.token, again).error(), Errc::not_found);
   EXPECT_EQ(log->replay("rubbish", again).error(), Errc::malformed);
+  EXPECT_FALSE(std::filesystem::exists(directory_.path() / "volume0" / "volume.cairn")) << "a mount point stays empty";
 }
 
 TEST_P(LogTest, AnApplierErrorAnswersEveryLaterCommit) {
@@ -198,13 +199,14 @@ TEST_P(LogTest, AnApplierErrorAnswersEveryLaterCommit) {
 }
 
 TEST_P(LogTest, AVolumeOfAnotherArchiveIsRefused) {
+  Remembering nothing;
   {
-    open(options());
+    ASSERT_TRUE(open(options())->replay("", nothing));
   }
   LogOptions other = options();
   other.volumes = {{1, directory_.path() / "volume1"}};
   {
-    open(other);
+    ASSERT_TRUE(open(other)->replay("", nothing));
   }
   LogOptions both = options();
   both.volumes = {{0, directory_.path() / "volume0"}, {1, directory_.path() / "volume1"}};

@@ -17,7 +17,8 @@ struct VolumeTest : testing::Test {
     options.reserve_bytes = 0;
     volume.emplace(VolumeOptions{0, "/volume"}, options, files);
     EXPECT_TRUE(volume->read_volume_file());
-    EXPECT_TRUE(volume->create_volume_file(Identity{}));
+    volume->join(Identity{});
+    EXPECT_TRUE(volume->create_volume_file());
     EXPECT_TRUE(volume->recover());
   }
   void prewrite(std::uint64_t stock) {
