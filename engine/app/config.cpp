@@ -178,6 +178,14 @@ Config read_tables(const toml::table& root, std::string_view name) {
     t.read<std::uint32_t>("max_connections", c.http.max_connections, 1, 100'000);
     t.read("admin_off_loopback", c.http.admin_off_loopback);
     t.read("store_off_loopback", c.http.store_off_loopback);
+    t.read("cross_origins", c.http.cross_origins);
+    t.read("https_address", c.http.https_address);
+    t.read<std::uint16_t>("https_port", c.http.https_port, 0, 65535);
+    t.read("certificate", c.http.certificate);
+    t.read("key", c.http.key);
+    if (c.http.certificate.empty() != c.http.key.empty()) {
+      throw ConfigError(std::string(name) + ": http.certificate and http.key belong together");
+    }
   });
   top.table("store", [&](Table& t) {
     auto& s = c.store;

@@ -53,6 +53,10 @@ struct Config {
     std::uint32_t max_connections = 1000;
     bool admin_off_loopback = false;
     bool store_off_loopback = false;
+    std::vector<std::string> cross_origins;
+    std::string https_address = "127.0.0.1";
+    std::uint16_t https_port = 8443;
+    std::string certificate, key;
   } http;
   struct {
     std::uint64_t segment_mib = 512;

@@ -123,6 +123,11 @@ int serve(const Config& config) {
     http.limits.connections = config.http.max_connections;
     http.admin.off_loopback = config.http.admin_off_loopback;
     http.admin.duplicate_policy = config.dicom.duplicates;
+    http.cross_origin.origins = config.http.cross_origins;
+    http.https.address = config.http.https_address;
+    http.https.port = config.http.https_port;
+    http.https.certificate = config.http.certificate;
+    http.https.key = config.http.key;
     http.store.off_loopback = config.http.store_off_loopback;
     http.store.duplicate_policy = config.dicom.duplicates;
     http.operating.metrics.push_back([&](web::MetricsWriter& writer) { write_dimse_metrics(writer, dicom->stats()); });

@@ -14,9 +14,11 @@
 #include "engine/core/log.h"
 #include "engine/core/uid.h"
 #include "engine/web/error_response.h"
+#include "engine/web/gzip.h"
 #include "engine/web/pace.h"
 #include "engine/web/response_head.h"
 #include "engine/web/uri.h"
+#include "engine/web/wire.h"
 
 namespace cairn::web {
 namespace {
@@ -50,8 +52,12 @@ std::string uids_of(const Request& request) {
 
 class HttpConnection final : public Connection, public std::enable_shared_from_this<HttpConnection> {
  public:
-  HttpConnection(tcp::socket socket, std::shared_ptr<Site> site, bool refuse)
-      : socket_(std::move(socket)), timer_(socket_.get_executor()), site_(std::move(site)), refuse_(refuse) {
+  HttpConnection(tcp::socket socket, std::shared_ptr<asio::ssl::context> tls, std::shared_ptr<Site> site, bool refuse)
+      : wire_(std::move(socket), std::move(tls)),
+        socket_(wire_.socket()),
+        timer_(socket_.get_executor()),
+        site_(std::move(site)),
+        refuse_(refuse) {
     boost::system::error_code error;
     const auto endpoint = socket_.remote_endpoint(error);
     if (error) return;
@@ -65,6 +71,11 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
 
   asio::awaitable<void> run() override {
     const auto self = shared_from_this();
+    if (wire_.secure() && !co_await shake_hands()) {
+      boost::system::error_code ignored;
+      socket_.close(ignored);
+      co_return;
+    }
     if (refuse_) {
       Response busy = error_response(503, fail(Errc::limit_exceeded, "connections"));
       co_await send(std::move(busy), {});
@@ -117,7 +128,7 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
         body.size = into.size();
         connection_.allow(pace_.next());
         const auto began = Clock::now();
-        auto outcome = co_await http::async_read_some(connection_.socket_, connection_.buffer_, parser_, kToken);
+        auto outcome = co_await http::async_read_some(connection_.wire_, connection_.buffer_, parser_, kToken);
         const auto error = std::get<0>(outcome);
         const std::size_t got = into.size() - body.size;
         pace_.step(began, got);
@@ -163,13 +174,19 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
     });
   }
 
+  asio::awaitable<bool> shake_hands() {
+    allow(site_->limits.header_timeout);
+    auto outcome = co_await wire_.async_handshake(kToken);
+    co_return !std::get<0>(outcome);
+  }
+
   /// Waits for the first byte of a request and reads its header. False: there is none, the connection ends.
   asio::awaitable<bool> read_header(Parser& parser) {
     const HttpLimits& limits = site_->limits;
     if (buffer_.size() == 0) {
       idle_ = true;
       allow(served_ == 0 ? limits.header_timeout : limits.idle_timeout);
-      auto outcome = co_await socket_.async_read_some(buffer_.prepare(8192), kToken);
+      auto outcome = co_await wire_.async_read_some(buffer_.prepare(8192), kToken);
       idle_ = false;
       if (std::get<0>(outcome)) co_return false;
       buffer_.commit(std::get<1>(outcome));
@@ -177,7 +194,7 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
     parser.header_limit(limits.header_bytes);
     parser.body_limit(boost::none);
     allow(limits.header_timeout);
-    auto outcome = co_await http::async_read_header(socket_, buffer_, parser, kToken);
+    auto outcome = co_await http::async_read_header(wire_, buffer_, parser, kToken);
     const auto error = std::get<0>(outcome);
     if (!error) co_return true;
     unsigned status = 0;
@@ -216,7 +233,10 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
     request.body = &body;
     std::string route = "none";
     Response response = co_await answer(parser, body, request, route);
-
+    const bool preflight = request.method == "OPTIONS" && response.status == 204;
+    const std::string methods(preflight ? response.headers.get("Allow") : std::string_view());
+    add_cross_origin(site_->cross_origin, request, response, methods);
+    if (site_->pool != nullptr) apply_gzip(request, response, *site_->pool);
     co_await begin_source(response);
     Framing framing;
     framing.head = request.method == "HEAD";
@@ -285,12 +305,14 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
     request.method.assign(message.method_string().data(), message.method_string().size());
     request.peer_address = peer_address_;
     request.peer_is_loopback = peer_is_loopback_;
+    request.is_secure = wire_.secure();
     std::size_t hosts = 0;
     for (const auto& field : message) {
       const std::string_view name(field.name_string().data(), field.name_string().size());
       if (equal_ignoring_case(name, "Host")) ++hosts;
       request.headers.add(name, std::string_view(field.value().data(), field.value().size()));
     }
+    request.origin_is_allowed = allows_origin(site_->cross_origin, request.headers.get("Origin"));
     if (hosts > 1 || (hosts == 0 && message.version() >= 11)) return fail(Errc::malformed, "Host");
     const std::string_view coding = request.headers.get("Transfer-Encoding");
     if (!coding.empty() && !equal_ignoring_case(coding, "chunked")) return fail(Errc::unsupported, "Transfer-Encoding");
@@ -410,7 +432,7 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
           buffers.begin() + static_cast<std::ptrdiff_t>(std::min(buffers.size(), first + 64)));
       allow(pace.next());
       const auto began = Clock::now();
-      auto outcome = co_await socket_.async_write_some(rest, kToken);
+      auto outcome = co_await wire_.async_write_some(rest, kToken);
       std::size_t written = std::get<1>(outcome);
       pace.step(began, written);
       if (std::get<0>(outcome)) co_return false;
@@ -446,6 +468,11 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
   asio::awaitable<void> linger() {
     boost::system::error_code ignored;
     if (closed_ || !socket_.is_open()) co_return;
+    if (wire_.secure()) {
+      allow(kLinger);
+      auto outcome = co_await wire_.async_shutdown(kToken);
+      (void)outcome;
+    }
     socket_.shutdown(tcp::socket::shutdown_send, ignored);
     if (!unread_) co_return;
     allow(kLinger);
@@ -457,7 +484,8 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
     }
   }
 
-  tcp::socket socket_;
+  Wire wire_;
+  tcp::socket& socket_;  // of wire_
   asio::steady_timer timer_;
   std::uint64_t waits_ = 0;  // tells a wait's timer from those of waits that are over
   bool timed_out_ = false;   // the last wait was ended by its timer
@@ -476,13 +504,14 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
 
 }  // namespace
 
-std::shared_ptr<Connection> make_connection(asio::io_context& reactor, int descriptor, std::shared_ptr<Site> site,
+std::shared_ptr<Connection> make_connection(asio::io_context& reactor, int descriptor,
+                                            std::shared_ptr<asio::ssl::context> tls, std::shared_ptr<Site> site,
                                             bool refuse) {
   sockaddr_storage name{};
   socklen_t length = sizeof name;
   ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&name), &length);
   tcp::socket socket(reactor, name.ss_family == AF_INET6 ? tcp::v6() : tcp::v4(), descriptor);
-  return std::make_shared<HttpConnection>(std::move(socket), std::move(site), refuse);
+  return std::make_shared<HttpConnection>(std::move(socket), std::move(tls), std::move(site), refuse);
 }
 
 }  // namespace cairn::web

@@ -6,6 +6,10 @@
 #include "engine/core/task.h"
 #include "engine/web/site.h"
 
+namespace boost::asio::ssl {
+class context;
+}
+
 namespace cairn::web {
 
 class Connection {
@@ -20,8 +24,9 @@ class Connection {
 };
 
 /// `descriptor` is a connected, non-blocking TCP socket of `reactor`'s process, owned from here on; -1 is not allowed.
-/// Tells the peer 503 and ends when `refuse`.
-std::shared_ptr<Connection> make_connection(asio::io_context& reactor, int descriptor, std::shared_ptr<Site> site,
+/// `tls` null: plain TCP. Tells the peer 503 and ends when `refuse`.
+std::shared_ptr<Connection> make_connection(asio::io_context& reactor, int descriptor,
+                                            std::shared_ptr<asio::ssl::context> tls, std::shared_ptr<Site> site,
                                             bool refuse);
 
 }  // namespace cairn::web

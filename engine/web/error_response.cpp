@@ -71,6 +71,10 @@ std::string_view reason_phrase(unsigned status) noexcept {
       return "No Content";
     case 206:
       return "Partial Content";
+    case 202:
+      return "Accepted";
+    case 303:
+      return "See Other";
     case 304:
       return "Not Modified";
     case 400:

@@ -181,6 +181,10 @@ Task<Response> frames(Services services, Request* request) {
   CAIRN_CO_TRY(wanted.place, resource_of(*request));
   wanted.list = request->captured("frames");
   CAIRN_CO_TRY(wanted.frames, parse_frame_list(wanted.list));
+  if (wanted.frames.size() == 1) {
+    if (auto page = page_instead(*request, page_path(wanted.place) + "/frames/" + wanted.list))
+      co_return std::move(*page);
+  }
   if (wanted.list.size() > 100)
     wanted.list = std::to_string(load_be<std::uint64_t>(digest128(as_bytes(wanted.list)).data()));
   wanted.ranges = accepted_by(*request);

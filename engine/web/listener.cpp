@@ -22,12 +22,17 @@ constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
 }  // namespace
 
 struct Listener::State {
-  State(std::shared_ptr<Site> shared_site, std::vector<asio::io_context*> shared_reactors)
-      : site(std::move(shared_site)), reactors(std::move(shared_reactors)), acceptor(*reactors.front()) {}
+  State(std::shared_ptr<Site> shared_site, std::vector<asio::io_context*> shared_reactors,
+        std::unique_ptr<TlsCredentials> credentials)
+      : site(std::move(shared_site)),
+        reactors(std::move(shared_reactors)),
+        tls(std::move(credentials)),
+        acceptor(*reactors.front()) {}
 
   std::shared_ptr<Site> site;
   std::vector<asio::io_context*> reactors;
-  tcp::acceptor acceptor;  // used on reactors.front() only, once started
+  std::unique_ptr<TlsCredentials> tls;  // null: plain HTTP
+  tcp::acceptor acceptor;               // used on reactors.front() only, once started
   std::uint16_t port = 0;
 
   std::mutex mutex;  // guards what follows
@@ -60,11 +65,12 @@ struct Listener::State {
 
   static void begin(const std::shared_ptr<State>& self, asio::io_context& reactor, int descriptor) {
     std::shared_ptr<Connection> connection;
+    auto context = self->tls ? self->tls->current() : nullptr;
     {
       const std::scoped_lock lock(self->mutex);
       const bool full = self->connections.size() >= self->site->limits.connections;
       if (full) log::warning("http connections at their limit", {{"limit", self->site->limits.connections}});
-      connection = make_connection(reactor, descriptor, self->site, full);
+      connection = make_connection(reactor, descriptor, std::move(context), self->site, full);
       self->connections.insert(connection);
     }
     auto run = [connection]() { return connection->run(); };
@@ -78,12 +84,13 @@ struct Listener::State {
 };
 
 Result<std::unique_ptr<Listener>> Listener::start(const std::string& address, std::uint16_t port,
-                                                  std::shared_ptr<Site> site, std::vector<asio::io_context*> reactors) {
+                                                  std::shared_ptr<Site> site, std::vector<asio::io_context*> reactors,
+                                                  std::unique_ptr<TlsCredentials> tls) {
   CAIRN_CHECK(!reactors.empty());
   boost::system::error_code error;
   const auto parsed = asio::ip::make_address(address, error);
   if (error) return fail(Errc::malformed, "http address");
-  auto state = std::make_shared<State>(std::move(site), std::move(reactors));
+  auto state = std::make_shared<State>(std::move(site), std::move(reactors), std::move(tls));
   const tcp::endpoint endpoint(parsed, port);
   const auto step = [&](auto operation, const char* where) -> Result<> {
     operation();

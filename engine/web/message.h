@@ -54,6 +54,8 @@ struct Request {
   Headers headers;
   std::string peer_address;
   bool peer_is_loopback = false;
+  bool is_secure = false;                                          ///< over TLS
+  bool origin_is_allowed = false;                                  ///< a page of a site that the configuration lets in
   std::vector<std::pair<std::string_view, std::string>> captures;  ///< of the route's template
   BodyStream* body = nullptr;                                      ///< never null in a handler
 

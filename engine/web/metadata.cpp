@@ -5,6 +5,8 @@
 #include "engine/dicom/json.h"
 #include "engine/dicom/tags.h"
 #include "engine/web/error_response.h"
+#include "engine/web/multipart.h"
+#include "engine/web/native_model.h"
 #include "engine/web/resource.h"
 #include "engine/web/retrieve.h"
 
@@ -24,8 +26,10 @@ std::string bulk_prefix(const Resource& place) {
 /// made, and the next skips what has been sent.
 class MetadataSource final : public BodySource {
  public:
-  MetadataSource(archive::Archive& archive, io::WorkerPool& pool, std::vector<Resource> series)
-      : pool_(pool), walk_(std::make_shared<Walk>(archive, std::move(series))) {}
+  /// `xml_boundary`: when not empty, parts of the Native DICOM Model instead of JSON.
+  MetadataSource(archive::Archive& archive, io::WorkerPool& pool, std::vector<Resource> series,
+                 std::string xml_boundary)
+      : pool_(pool), walk_(std::make_shared<Walk>(archive, std::move(series), std::move(xml_boundary))) {}
 
   Task<Chunk> next() override {
     if (walk_->finished) co_return Chunk{};
@@ -36,11 +40,27 @@ class MetadataSource final : public BodySource {
 
  private:
   struct Walk {
-    Walk(archive::Archive& from, std::vector<Resource> all) : archive(from), series(std::move(all)) {}
+    Walk(archive::Archive& from, std::vector<Resource> all, std::string boundary)
+        : archive(from), series(std::move(all)), xml_boundary(std::move(boundary)) {}
+
+    /// One instance more at the end of `text`.
+    Result<> append(std::string& text, const dicom::Header& header, const Resource& place) {
+      const bool first = !any;
+      any = true;
+      if (xml_boundary.empty()) {
+        if (!first) text += ",\n";
+        return dicom::append_json(text, header, bulk_prefix(place));
+      }
+      std::string one;
+      CAIRN_TRYV(dicom::append_json(one, header, bulk_prefix(place)));
+      CAIRN_TRY(const auto document, native_model_of(one));
+      text += part_head(xml_boundary, first, kDicomXml, document.size(), place.path() + "/metadata") + document;
+      return outcome::success();
+    }
 
     Result<Chunk> pass() {
       Chunk chunk;
-      std::string text = any ? "" : "[";
+      std::string text = any || !xml_boundary.empty() ? "" : "[";
       std::size_t bytes = 0;
       while (index < series.size() && bytes < kPassBytes) {
         const Resource& place = series[index];
@@ -52,11 +72,8 @@ class MetadataSource final : public BodySource {
             return false;
           }
           if (!sent.insert(std::string(sop_instance_uid)).second) return true;
-          if (any) text += ",\n";
-          any = true;
           const std::size_t before = text.size();
-          failure =
-              dicom::append_json(text, header, bulk_prefix({place.study, place.series, std::string(sop_instance_uid)}));
+          failure = append(text, header, {place.study, place.series, std::string(sop_instance_uid)});
           if (!failure) return false;
           bytes += text.size() - before;
           if (text.size() >= kPieceBytes) {
@@ -72,7 +89,7 @@ class MetadataSource final : public BodySource {
         ++index;
       }
       if (index == series.size()) {
-        text += "]\n";
+        text += xml_boundary.empty() ? "]\n" : closing(xml_boundary);
         finished = true;
       }
       if (!text.empty()) chunk.push_back(piece_of(std::move(text)));
@@ -81,6 +98,7 @@ class MetadataSource final : public BodySource {
 
     archive::Archive& archive;
     std::vector<Resource> series;
+    std::string xml_boundary;
     std::size_t index = 0;
     std::unordered_set<std::string> sent;  // of series[index]
     bool any = false;
@@ -121,19 +139,34 @@ Result<Contents> contents_of(archive::Archive& archive, const Resource& path) {
   return out;
 }
 
-Result<std::string> instance_json(archive::Archive& archive, const Resource& path) {
+Result<std::string> instance_text(archive::Archive& archive, const Resource& path, const std::string& xml_boundary) {
   CAIRN_TRY(const auto header, archive.header(path.instance));
-  std::string text = "[";
+  std::string text;
   CAIRN_TRYV(dicom::append_json(text, header, bulk_prefix(path)));
-  text += "]\n";
-  return text;
+  if (xml_boundary.empty()) return '[' + text + "]\n";
+  CAIRN_TRY(const auto document, native_model_of(text));
+  return part_head(xml_boundary, true, kDicomXml, document.size(), path.path() + "/metadata") + document +
+         closing(xml_boundary);
+}
+
+bool takes_xml_parts(const std::vector<MediaRange>& ranges) {
+  for (const MediaRange& range : ranges) {
+    if (range.quality == 0) continue;
+    if (range.matches(kDicomXml)) return true;
+    if (range.matches("multipart/related") && range.parameter("type") == kDicomXml) return true;
+  }
+  return false;
 }
 
 Task<Response> metadata(archive::Archive* archive, io::WorkerPool* pool, Request* request) {
   CAIRN_CO_TRY(const auto path, resource_of(*request));
-  if (!choose(accepted_by(*request), {kDicomJson, "application/json"})) {
-    co_return error_response(406, fail(Errc::unsupported, "Accept"), "on offer: application/dicom+json");
+  const auto ranges = accepted_by(*request);
+  const bool json = choose(ranges, {kDicomJson, "application/json"}).has_value();
+  if (!json && !takes_xml_parts(ranges)) {
+    co_return error_response(406, fail(Errc::unsupported, "Accept"),
+                             "on offer: application/dicom+json, multipart/related; type=\"application/dicom+xml\"");
   }
+  const std::string boundary = json ? std::string() : new_boundary();
   Response response;
   std::string etag;
   if (path.instance.empty()) {
@@ -141,19 +174,24 @@ Task<Response> metadata(archive::Archive* archive, io::WorkerPool* pool, Request
     auto result = co_await pool->run(io::WorkClass::interactive, std::move(job));
     CAIRN_CO_TRY(auto contents, std::move(result));
     etag = std::move(contents.etag);
+    if (!json) etag.insert(etag.size() - 1, "-xml");
     if (auto same = not_modified(*request, etag)) co_return std::move(*same);
-    response.source = std::make_unique<MetadataSource>(*archive, *pool, std::move(contents.series));
+    response.source = std::make_unique<MetadataSource>(*archive, *pool, std::move(contents.series), boundary);
   } else {
     auto lookup = [archive, path] { return instance_of(*archive, path); };
     auto result = co_await pool->run(io::WorkClass::interactive, std::move(lookup));
     CAIRN_CO_TRY(const auto instance, std::move(result));
     etag = etag_of(instance);
+    if (!json) etag.insert(etag.size() - 1, "-xml");
     if (auto same = not_modified(*request, etag)) co_return std::move(*same);
-    auto job = [archive, path] { return instance_json(*archive, path); };
+    auto job = [archive, path, boundary] { return instance_text(*archive, path, boundary); };
     auto text = co_await pool->run(io::WorkClass::interactive, std::move(job));
     CAIRN_CO_TRY(response.body, std::move(text));
   }
-  response.headers.add("Content-Type", kDicomJson);
+  response.headers.add("Content-Type", json
+                                           ? std::string(kDicomJson)
+                                           : "multipart/related; type=\"application/dicom+xml\"; boundary=" + boundary);
+  response.headers.add("Vary", "Accept");
   response.headers.add("ETag", etag);
   response.headers.add("Cache-Control", "private, no-cache");
   co_return response;

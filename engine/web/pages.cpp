@@ -16,7 +16,8 @@ constexpr std::string_view kStyle =
 a{color:#8cc4ff}h1{font-size:1.3rem}h2{font-size:1.05rem;margin:2rem 0 .5rem}
 table{border-collapse:collapse;width:100%}th,td{padding:.35rem .6rem;text-align:left;border-bottom:1px solid #2b3138}
 .planes{display:flex;flex-wrap:wrap;gap:.5rem}.planes img{background:#000;width:256px;height:256px}
-.dim{color:#8b96a1}
+.dim{color:#8b96a1}.tiles{display:flex;flex-wrap:wrap;gap:.4rem}.tiles img{background:#000;width:128px;height:128px;object-fit:contain}
+.image{background:#000;max-width:100%}
 )css";
 
 std::string page(std::string_view title, std::string_view body) {
@@ -97,8 +98,9 @@ std::string series_section(const Resource& place, const archive::Match& match) {
     out += "<a href=\"" + url + "&amp;viewport=1024,1024\"><img loading=\"lazy\" alt=\"no " + name + " plane\" src=\"" +
            url + "&amp;viewport=512,512\"></a>";
   }
-  out += "</div>\n<p class=\"dim\"><a href=\"" + base + "/metadata\">metadata</a> · <a href=\"/api/v1/studies/" +
-         html_escaped(place.study) + "/series/" + html_escaped(place.series) + "/volume\">volume report</a></p>\n";
+  out += "</div>\n<p class=\"dim\"><a href=\"" + base + "/metadata\">metadata</a> · <a href=\"" + page_path(place) +
+         "\">images</a> · <a href=\"/api/v1/studies/" + html_escaped(place.study) + "/series/" +
+         html_escaped(place.series) + "/volume\">volume report</a></p>\n";
   return out;
 }
 
@@ -144,6 +146,10 @@ Task<Response> style() {
 }
 
 }  // namespace
+
+Response html_page(std::string_view title, std::string_view body) {
+  return html(page(title, body));
+}
 
 std::string html_escaped(std::string_view text) {
   std::string out;

@@ -13,6 +13,10 @@ namespace cairn::web {
 /// `archive` and `pool` outlive the router.
 void add_page_routes(Router& router, archive::Archive& archive, io::WorkerPool& pool);
 
+/// A whole page with the headers that keep it from running or loading anything foreign. `title` is escaped, `body` is
+/// HTML.
+Response html_page(std::string_view title, std::string_view body);
+
 /// `text` for HTML text and quoted attribute values.
 std::string html_escaped(std::string_view text);
 

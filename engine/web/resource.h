@@ -24,6 +24,12 @@ struct Resource {
 /// From the captures "study", "series" and "instance". Errors: malformed, naming the UID that cannot be one.
 Result<Resource> resource_of(const Request& request);
 
+/// "/studies/1.2/series/1.2.3/instances/1.2.3.4": the page of the same thing, for people.
+std::string page_path(const Resource& resource);
+
+/// The way to that page when a browser asks, one that likes text/html best; nullopt otherwise.
+std::optional<Response> page_instead(const Request& request, const std::string& page);
+
 /// Acceptable media types: the parameter "accept" when there is one, else the Accept field (PS3.18 §8.3.3.1, §8.7.5).
 std::vector<MediaRange> accepted_by(const Request& request);
 

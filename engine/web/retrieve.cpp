@@ -4,6 +4,7 @@
 #include "engine/web/error_response.h"
 #include "engine/web/multipart.h"
 #include "engine/web/retrieve_negotiation.h"
+#include "engine/web/zip.h"
 
 namespace cairn::web {
 namespace {
@@ -35,7 +36,7 @@ std::string syntaxes_on_offer(const std::set<std::string>& stored, bool single_p
                                      : "on offer: multipart/related; type=\"application/dicom\"";
   text += " with transfer-syntax";
   for (const std::string& syntax : stored) text += ' ' + syntax;
-  return text;
+  return text + "; application/zip";
 }
 
 Response send_multipart(const Services& services, Instances instances) {
@@ -59,6 +60,44 @@ Response send_multipart(const Services& services, Instances instances) {
   return response;
 }
 
+/// The checksums of a ZIP archive are known when the bytes have passed.
+class ZipFraming final : public StreamFraming {
+ public:
+  explicit ZipFraming(std::vector<std::pair<std::string, std::uint64_t>> entries) : entries_(std::move(entries)) {}
+  std::string before_item() override {
+    auto& [name, size] = entries_[at_++];
+    return writer_.begin(std::move(name), size);
+  }
+  void passed(Bytes bytes) override { writer_.data(bytes); }
+  std::string after_item() override { return writer_.end_entry(); }
+  std::string after_all() override { return writer_.finish(); }
+
+ private:
+  std::vector<std::pair<std::string, std::uint64_t>> entries_;
+  std::size_t at_ = 0;
+  ZipWriter writer_;
+};
+
+Response send_zip(const Services& services, const Resource& path, Instances instances) {
+  std::vector<std::pair<std::string, std::uint64_t>> entries;
+  std::vector<StreamItem> items;
+  for (archive::Instance& instance : instances) {
+    entries.emplace_back(instance.series_instance_uid + '/' + instance.sop_instance_uid + ".dcm",
+                         instance.stream_length);
+    const ByteRange whole{0, instance.stream_length};
+    items.push_back({{}, std::make_shared<const archive::Instance>(std::move(instance)), whole});
+  }
+  const std::string& name = path.instance.empty() ? path.series.empty() ? path.study : path.series : path.instance;
+  Response response;
+  response.headers.add("Content-Type", "application/zip");
+  response.headers.add("Content-Disposition", "attachment; filename=\"" + name + ".zip\"");
+  response.headers.add("Cache-Control", "private, no-cache");
+  response.length = ZipWriter::length_of(entries);
+  response.source = make_stored_stream(*services.archive, *services.pool, services.budget, std::move(items), {},
+                                       std::make_unique<ZipFraming>(std::move(entries)));
+  return response;
+}
+
 Response send_single(const Services& services, const Request& request, archive::Instance instance) {
   const std::string etag = etag_of(instance);
   if (auto same = not_modified(request, etag)) return std::move(*same);
@@ -71,6 +110,7 @@ Response send_single(const Services& services, const Request& request, archive::
 
 Task<Response> retrieve(Services services, Request* request) {
   CAIRN_CO_TRY(const auto path, resource_of(*request));
+  if (auto page = page_instead(*request, page_path(path))) co_return std::move(*page);
   auto job = [archive = services.archive, path] { return find_instances(*archive, path); };
   auto found = co_await services.pool->run(io::WorkClass::interactive, std::move(job));
   CAIRN_CO_TRY(auto instances, std::move(found));
@@ -78,7 +118,9 @@ Task<Response> retrieve(Services services, Request* request) {
   std::set<std::string> stored;
   for (const auto& instance : instances) stored.insert(instance.transfer_syntax_uid);
   const bool single_possible = !path.instance.empty();
-  const auto form = negotiate(accepted_by(*request), stored, single_possible);
+  const auto ranges = accepted_by(*request);
+  if (prefers_zip(ranges)) co_return send_zip(services, path, std::move(instances));
+  const auto form = negotiate(ranges, stored, single_possible);
   if (!form) {
     co_return error_response(406, fail(Errc::unsupported, "Accept"), syntaxes_on_offer(stored, single_possible));
   }

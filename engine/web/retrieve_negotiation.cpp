@@ -52,4 +52,13 @@ std::optional<InstanceForm> negotiate(const std::vector<MediaRange>& ranges, con
   return multipart.position <= single.position ? InstanceForm::multipart : InstanceForm::single;
 }
 
+bool prefers_zip(const std::vector<MediaRange>& ranges) {
+  int best = 0, zip = 0;
+  for (const MediaRange& range : ranges) {
+    best = std::max(best, range.quality);
+    if (range.type == "application" && range.subtype == "zip") zip = std::max(zip, range.quality);
+  }
+  return zip > 0 && zip == best;
+}
+
 }  // namespace cairn::web

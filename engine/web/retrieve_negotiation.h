@@ -20,4 +20,7 @@ enum class InstanceForm { multipart, single };  ///< multipart/related; type="ap
 std::optional<InstanceForm> negotiate(const std::vector<MediaRange>& ranges, const std::set<std::string>& stored,
                                       bool single_possible);
 
+/// True when application/zip is named, and nothing is liked better.
+bool prefers_zip(const std::vector<MediaRange>& ranges);
+
 }  // namespace cairn::web

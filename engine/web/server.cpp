@@ -1,6 +1,10 @@
 #include "engine/web/server.h"
 
+#include <algorithm>
+
+#include "engine/web/capabilities.h"
 #include "engine/web/frames.h"
+#include "engine/web/image_pages.h"
 #include "engine/web/listener.h"
 #include "engine/web/metadata.h"
 #include "engine/web/pages.h"
@@ -8,6 +12,7 @@
 #include "engine/web/retrieve.h"
 #include "engine/web/search.h"
 #include "engine/web/volume_routes.h"
+#include "engine/web/wado_uri.h"
 
 namespace cairn::web {
 
@@ -17,16 +22,19 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, archive::Ar
   auto site = std::make_shared<Site>();
   site->limits = options.limits;
   site->pool = &pool;
+  site->cross_origin = options.cross_origin;
   auto budget = std::make_shared<StreamBudget>();
   add_search_routes(site->router, archive, pool);
   add_retrieve_routes(site->router, archive, pool, budget);
   const auto pixels = std::make_shared<PixelsCache>(archive);
   add_frame_routes(site->router, archive, pool, budget, pixels);
   add_rendered_routes(site->router, {&archive, &pool, budget, pixels});
+  add_wado_uri_routes(site->router, {&archive, &pool, budget, pixels});
   add_metadata_routes(site->router, archive, pool);
   add_bulk_data_routes(site->router, archive, pool, budget);
   add_store_routes(site->router, archive, options.store);
   add_page_routes(site->router, archive, pool);
+  add_image_page_routes(site->router, archive, pool);
   add_admin_routes(site->router, archive, pool, options.admin);
   if (volumes != nullptr) add_volume_routes(site->router, archive, pool, *volumes);
   options.operating.metrics.emplace_back([budget](MetricsWriter& writer) {
@@ -34,25 +42,39 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, archive::Ar
                  static_cast<double>(budget->held_bytes.load(std::memory_order_relaxed)));
   });
   add_operating_routes(*site, archive, pool, std::move(options.operating));
-  CAIRN_TRY(auto listener, Listener::start(options.address, options.port, site, std::move(reactors)));
-  return std::unique_ptr<Server>(new Server(std::move(site), std::move(listener)));
+  add_capabilities_routes(*site);
+  CAIRN_TRY(auto listener, Listener::start(options.address, options.port, site, reactors));
+  std::unique_ptr<Listener> https;
+  if (!options.https.certificate.empty()) {
+    CAIRN_TRY(auto tls, TlsCredentials::load(options.https.certificate, options.https.key));
+    CAIRN_TRY(https,
+              Listener::start(options.https.address, options.https.port, site, std::move(reactors), std::move(tls)));
+  }
+  return std::unique_ptr<Server>(new Server(std::move(site), std::move(listener), std::move(https)));
 }
 
-Server::Server(std::shared_ptr<Site> site, std::unique_ptr<Listener> listener)
-    : site_(std::move(site)), listener_(std::move(listener)) {}
+Server::Server(std::shared_ptr<Site> site, std::unique_ptr<Listener> listener, std::unique_ptr<Listener> https)
+    : site_(std::move(site)), listener_(std::move(listener)), https_(std::move(https)) {}
 Server::~Server() = default;
 
 std::uint16_t Server::port() const noexcept {
   return listener_->port();
 }
+std::uint16_t Server::https_port() const noexcept {
+  return https_ ? https_->port() : 0;
+}
 std::size_t Server::connections() const {
-  return listener_->connections();
+  return listener_->connections() + (https_ ? https_->connections() : 0);
 }
 const std::vector<Route>& Server::routes() const noexcept {
   return site_->router.routes();
 }
 bool Server::drain(std::chrono::milliseconds patience) {
-  return listener_->drain(patience);
+  const auto began = std::chrono::steady_clock::now();
+  const bool plain = listener_->drain(patience);
+  if (!https_) return plain;
+  const auto spent = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began);
+  return https_->drain(std::max(patience - spent, std::chrono::milliseconds(0))) && plain;
 }
 
 }  // namespace cairn::web

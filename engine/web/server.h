@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,12 +26,21 @@ namespace cairn::web {
 
 class Listener;
 
+/// A second listener, for HTTPS; the certificate is taken anew when its file changes.
+struct HttpsOptions {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 0;
+  std::filesystem::path certificate, key;  ///< PEM; empty: no HTTPS
+};
+
 struct ServerOptions {
   std::string address = "127.0.0.1";
   std::uint16_t port = 8080;  ///< 0 takes a free one
+  HttpsOptions https;
   HttpLimits limits;
   AdminOptions admin;
   StoreOptions store;
+  CrossOriginOptions cross_origin;
   OperatingOptions operating;  ///< metrics and health of parts that web does not know
 };
 
@@ -45,6 +55,7 @@ class Server {
   Server& operator=(const Server&) = delete;
 
   std::uint16_t port() const noexcept;
+  std::uint16_t https_port() const noexcept;  ///< 0: there is none
   std::size_t connections() const;
   const std::vector<Route>& routes() const noexcept;
 
@@ -53,9 +64,9 @@ class Server {
   bool drain(std::chrono::milliseconds patience);
 
  private:
-  Server(std::shared_ptr<Site> site, std::unique_ptr<Listener> listener);
+  Server(std::shared_ptr<Site> site, std::unique_ptr<Listener> listener, std::unique_ptr<Listener> https);
   std::shared_ptr<Site> site_;
-  std::unique_ptr<Listener> listener_;
+  std::unique_ptr<Listener> listener_, https_;
 };
 
 }  // namespace cairn::web

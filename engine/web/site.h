@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "engine/io/worker_pool.h"
+#include "engine/web/cross_origin.h"
 #include "engine/web/http_stats.h"
 #include "engine/web/router.h"
 
@@ -28,7 +29,8 @@ struct Site {
   Router router;
   HttpLimits limits;
   HttpStats stats;
-  const io::WorkerPool* pool = nullptr;
+  CrossOriginOptions cross_origin;
+  io::WorkerPool* pool = nullptr;
   std::atomic<bool> draining{false};  ///< relaxed: a flag that only ever rises
 };
 

@@ -133,7 +133,11 @@ Result<Response> answer_of(const std::vector<StoreOutcome>& outcomes, const Requ
 }
 
 Task<Response> store_instances(Services services, Request* request) {
-  if (const auto refusal = refusal_of(*request, services.options.off_loopback)) co_return *refusal;
+  const bool off_loopback = services.options.off_loopback;
+  if (!request->peer_is_loopback && !off_loopback) co_return fail(Errc::refused, "caller is not on this machine");
+  if (!request->origin_is_allowed) {
+    if (const auto refusal = refusal_of(*request, off_loopback)) co_return *refusal;
+  }
   CAIRN_CO_TRY(const auto path, resource_of(*request));
   const std::string_view content_type = request->headers.get("Content-Type");
   const auto type = parse_media_type(content_type);

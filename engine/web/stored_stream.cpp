@@ -44,6 +44,7 @@ class Walk {
         begun_ = true;
         done_ = 0;
         add(piece_of(std::exchange(item.before, {})));
+        if (framing_) add(piece_of(framing_->before_item()));
       }
       if (done_ == item.range.length) {
         if (framing_) add(piece_of(framing_->after_item()));

@@ -31,9 +31,10 @@ struct StreamItem {
 class StreamFraming {
  public:
   virtual ~StreamFraming() = default;
-  virtual void passed(Bytes bytes) = 0;  ///< the next bytes of the item under way
-  virtual std::string after_item() = 0;  ///< sent behind each item
-  virtual std::string after_all() = 0;   ///< sent at the end, before `after`
+  virtual std::string before_item() = 0;  ///< sent in front of each item, behind its own text
+  virtual void passed(Bytes bytes) = 0;   ///< the next bytes of the item under way
+  virtual std::string after_item() = 0;   ///< sent behind each item
+  virtual std::string after_all() = 0;    ///< sent at the end, before `after`
 };
 
 /// Sends every item, then `after`. `archive` and `pool` outlive the source. `framing` may be null.
