@@ -47,8 +47,8 @@ struct Place {
     Place place;
     for (std::string* part : {&place.candidate, &place.series, &place.instance}) {
       if (text.size() < 2) return fail(Errc::malformed, "place in a query");
-      const std::size_t size = static_cast<std::size_t>(static_cast<unsigned char>(text[0])) << 8 |
-                               static_cast<unsigned char>(text[1]);
+      const std::size_t size =
+          static_cast<std::size_t>(static_cast<unsigned char>(text[0])) << 8 | static_cast<unsigned char>(text[1]);
       if (size > text.size() - 2) return fail(Errc::malformed, "place in a query");
       *part = text.substr(2, size);
       text.remove_prefix(2 + size);
@@ -152,9 +152,12 @@ unsigned level_of(Tag tag) {
   if (!level) return 0;
   switch (*level) {
     case AttributeLevel::patient:
-    case AttributeLevel::study: return kStudyLevel;
-    case AttributeLevel::series: return kSeriesLevel;
-    default: return kInstanceLevel;
+    case AttributeLevel::study:
+      return kStudyLevel;
+    case AttributeLevel::series:
+      return kSeriesLevel;
+    default:
+      return kInstanceLevel;
   }
 }
 
@@ -173,9 +176,8 @@ Result<> Finder::run() {
   CAIRN_TRY(const Candidates candidates,
             Candidates::plan(view_, query_, by_location_ || !studies_.empty(), std::move(keyed)));
   sort_keys(candidates);
-  return candidates.walk(after_.candidate, [&](std::string_view uid, std::string_view place) {
-    return candidate(uid, place);
-  });
+  return candidates.walk(after_.candidate,
+                         [&](std::string_view uid, std::string_view place) { return candidate(uid, place); });
 }
 
 void Finder::sort_keys(const Candidates& candidates) {
@@ -184,8 +186,8 @@ void Finder::sort_keys(const Candidates& candidates) {
                                       [&](const CombinedRange& c) { return c.date == &key || c.time == &key; });
     if (combined || candidates.answers(key)) continue;
     const unsigned level = level_of(key.tag);
-    (level == kStudyLevel    ? study_keys_
-     : level == kSeriesLevel ? series_keys_
+    (level == kStudyLevel                                         ? study_keys_
+     : level == kSeriesLevel                                      ? series_keys_
      : level == kInstanceLevel && query_.level == Level::instance ? instance_keys_
                                                                   : other_keys_)
         .push_back(&key);
@@ -258,10 +260,10 @@ Result<Finder::Keep> Finder::candidate(std::string_view uid, std::string_view pl
     CAIRN_TRY(keep, patient(study_uid, *row));
   } else if (fits && query_.level == Level::study) {
     CAIRN_TRY(keep, emit([&]() -> Result<Match> {
-      CAIRN_TRY(Match match, study_match(study_uid, *row));
-      CAIRN_TRYV(add_returns(match, study_uid, {}));
-      return match;
-    }));
+                CAIRN_TRY(Match match, study_match(study_uid, *row));
+                CAIRN_TRYV(add_returns(match, study_uid, {}));
+                return match;
+              }));
   } else if (fits) {
     CAIRN_TRY(keep, series_of(study_uid, *row));
   }
@@ -272,14 +274,14 @@ Result<Finder::Keep> Finder::candidate(std::string_view uid, std::string_view pl
 bool Finder::all_match(const Keys& keys, unsigned level, const dicom::DataSet& attributes) const {
   return std::all_of(keys.begin(), keys.end(),
                      [&](const Key* key) { return matches(*key, attributes, query_.fuzzy); }) &&
-         std::all_of(combined_.begin(), combined_.end(), [&](const CombinedRange& c) {
-           return level_of(c.date->tag) != level || c.matches(attributes);
-         });
+         std::all_of(combined_.begin(), combined_.end(),
+                     [&](const CombinedRange& c) { return level_of(c.date->tag) != level || c.matches(attributes); });
 }
 
 Result<bool> Finder::study_matches(const std::string& uid, const store::StudyRow& row) {
   const bool below = query_.level == Level::patient || query_.level == Level::study;
-  if (study_keys_.empty() && combined_.empty() && (!below || (series_keys_.empty() && other_keys_.empty()))) return true;
+  if (study_keys_.empty() && combined_.empty() && (!below || (series_keys_.empty() && other_keys_.empty())))
+    return true;
   CAIRN_TRY(Match study, study_match(uid, row));
   if (!all_match(study_keys_, kStudyLevel, study)) return false;
   if (!below) return true;
@@ -354,7 +356,8 @@ Result<Finder::Keep> Finder::patient(const std::string& uid, const store::StudyR
     return true;
   }));
   for (const std::string& other : earlier) {
-    const bool given = (studies_.empty() && !by_location_) || (by_location_ ? located_.contains(other) : allows(studies_, other));
+    const bool given =
+        (studies_.empty() && !by_location_) || (by_location_ ? located_.contains(other) : allows(studies_, other));
     if (!given) continue;
     CAIRN_TRY(const auto other_row, view_.study(other));
     if (!other_row) continue;
@@ -398,9 +401,9 @@ Result<Finder::Keep> Finder::series_of(const std::string& uid, const store::Stud
       CAIRN_TRY(const bool fits, header_matches(uid, series_uid, other_keys_, kInstanceLevel));
       if (!fits) continue;
       CAIRN_TRY(keep, emit([&]() -> Result<Match> {
-        CAIRN_TRYV(add_returns(match, uid, series_uid));
-        return std::move(match);
-      }));
+                  CAIRN_TRYV(add_returns(match, uid, series_uid));
+                  return std::move(match);
+                }));
     } else {
       CAIRN_TRY(keep, instances_of(match, uid, series_uid));
     }
@@ -456,8 +459,8 @@ Result<Finder::Keep> Finder::instance(const Match& above, const std::string& uid
   match.set_text(tags::AvailableTransferSyntaxUID, VR::UI, header.transfer_syntax_uid);
   if (!all_match(instance_keys_, kInstanceLevel, match)) return true;
   const bool beyond = query_.whole_header || std::any_of(query_.returns.begin(), query_.returns.end(), [&](Tag tag) {
-    return tag.element != 0 && !match.contains(tag);
-  });
+                        return tag.element != 0 && !match.contains(tag);
+                      });
   if (beyond || !other_keys_.empty()) {
     if (const auto whole = dicom::DataSet::parse(header)) {
       if (!all_match(other_keys_, 0, whole.value())) return true;

@@ -22,8 +22,7 @@ constexpr std::size_t kMaxNames = 200'000;
 
 const Key* key_of(const Query& query, dicom::Tag tag) {
   const auto at = std::find_if(query.keys.begin(), query.keys.end(), [&](const Key& k) {
-    return k.tag == tag && !k.values.empty() &&
-           std::find(k.values.begin(), k.values.end(), "\"\"") == k.values.end();
+    return k.tag == tag && !k.values.empty() && std::find(k.values.begin(), k.values.end(), "\"\"") == k.values.end();
   });
   return at == query.keys.end() ? nullptr : &*at;
 }
@@ -97,7 +96,8 @@ Result<bool> Candidates::plan_name() {
   }
   const auto words = fuzzy_words(value);
   if (words.empty()) return false;
-  // Without "=" any group may match; with it the row decides, and every name that one of the patterns fits is a candidate.
+  // Without "=" any group may match; with it the row decides, and every name that one of the patterns fits is a
+  // candidate.
   std::vector<std::string> patterns;
   std::vector<std::uint32_t> letters;
   for (std::size_t begin = 0; begin <= value.size() && patterns.size() < 3;) {
@@ -170,9 +170,12 @@ Result<> Candidates::walk(const std::string& from, const Visit& visit) const {
         if (!more) break;
       }
       return outcome::success();
-    case Kind::patients: return walk_patients(from, visit);
-    case Kind::lists: return walk_lists(from, visit);
-    case Kind::by_date: break;
+    case Kind::patients:
+      return walk_patients(from, visit);
+    case Kind::lists:
+      return walk_lists(from, visit);
+    case Kind::by_date:
+      break;
   }
   return walk_dates(from, visit);
 }

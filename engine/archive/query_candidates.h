@@ -48,10 +48,10 @@ class Candidates {
   const store::IndexView* view_;
   const Query* query_;
   Kind kind_ = Kind::by_date;
-  std::vector<std::string> given_;         // study UIDs, or Patient IDs
-  bool patient_scan_ = false;              // all patients whose ID begins with patient_beginning_
+  std::vector<std::string> given_;  // study UIDs, or Patient IDs
+  bool patient_scan_ = false;       // all patients whose ID begins with patient_beginning_
   std::string patient_beginning_;
-  std::vector<Range> ranges_;              // lists: one after the other; by_date: merged
+  std::vector<Range> ranges_;               // lists: one after the other; by_date: merged
   std::vector<std::string> list_prefixes_;  // by_date: what comes before the date
   std::set<const Key*> answered_;
 };

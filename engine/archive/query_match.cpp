@@ -51,9 +51,8 @@ bool name_matches(std::string_view stored, std::string_view key, bool fuzzy) {
   if (fuzzy) {
     const auto words = fuzzy_words(key);
     const auto groups = store::folded_groups(stored);
-    return !words.empty() && std::any_of(groups.begin(), groups.end(), [&](const std::string& group) {
-      return fuzzy_name_matches(words, group);
-    });
+    return !words.empty() && std::any_of(groups.begin(), groups.end(),
+                                         [&](const std::string& group) { return fuzzy_name_matches(words, group); });
   }
   const auto group_matches = [](std::string_view group, std::string_view pattern) {
     const std::string folded = store::fold(pattern);
@@ -61,9 +60,8 @@ bool name_matches(std::string_view stored, std::string_view key, bool fuzzy) {
   };
   const auto have = groups_of(stored);
   if (key.find('=') == key.npos) {
-    return std::any_of(have.begin(), have.end(), [&](std::string_view group) {
-      return !trimmed(group).empty() && group_matches(group, key);
-    });
+    return std::any_of(have.begin(), have.end(),
+                       [&](std::string_view group) { return !trimmed(group).empty() && group_matches(group, key); });
   }
   const auto want = groups_of(key);
   for (std::size_t i = 0; i < want.size(); ++i) {
@@ -166,8 +164,10 @@ Result<Range> read_range(std::string_view value, VR vr, bool may_be_backward) {
     std::string out;
     if (text.empty()) return out;
     for (const char c : text.substr(0, vr == VR::DT ? text.find_first_of("+-") : text.npos)) {
-      if (c >= '0' && c <= '9') out.push_back(c);
-      else if (c != '.' && c != ':') return fail(Errc::malformed, "a date or time to match");
+      if (c >= '0' && c <= '9')
+        out.push_back(c);
+      else if (c != '.' && c != ':')
+        return fail(Errc::malformed, "a date or time to match");
     }
     const std::size_t least = vr == VR::TM ? 2 : 4;
     if (out.size() < least || out.size() > whole) return fail(Errc::malformed, "a date or time to match");
@@ -290,9 +290,8 @@ bool matches(const Key& key, const dicom::DataSet& attributes, bool fuzzy) {
   const bool multiple = dicom::properties(key.vr).multiple || is_numeric(key.vr);
   return std::any_of(key.values.begin(), key.values.end(), [&](const std::string& value) {
     if (value == kEmptyValue) return empty;
-    return !empty && any_value(text, multiple, [&](std::string_view stored) {
-      return value_matches(stored, value, key.vr, fuzzy);
-    });
+    return !empty && any_value(text, multiple,
+                               [&](std::string_view stored) { return value_matches(stored, value, key.vr, fuzzy); });
   });
 }
 

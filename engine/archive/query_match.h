@@ -14,7 +14,7 @@
 
 namespace cairn::archive {
 
-inline constexpr std::size_t kMaxKeyBytes = 4096;   ///< of one value
+inline constexpr std::size_t kMaxKeyBytes = 4096;    ///< of one value
 inline constexpr std::size_t kMaxKeyValues = 65536;  ///< of one key
 inline constexpr int kMaxKeyDepth = 8;
 

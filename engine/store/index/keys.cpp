@@ -36,8 +36,10 @@ void append_descending(std::string& out, std::string_view digits, std::size_t co
 std::string date_digits(std::string_view value) {
   std::string out;
   for (const char c : value) {
-    if (c >= '0' && c <= '9') out.push_back(c);
-    else if (c != '.') break;
+    if (c >= '0' && c <= '9')
+      out.push_back(c);
+    else if (c != '.')
+      break;
   }
   return out.size() == 8 ? out : std::string();
 }
@@ -163,14 +165,21 @@ std::string_view study_of_key(std::string_view key) {
   if (key.empty()) return {};
   std::size_t begin = key.npos;
   switch (key.front()) {
-    case 'D': begin = 1 + kDateTime; break;
+    case 'D':
+      begin = 1 + kDateTime;
+      break;
     case 'M':
       if (const std::size_t end = key.find('\0'); end != key.npos) begin = end + 1 + kDateTime;
       break;
     case 'A':
-    case 'p': begin = key.rfind('\1') + 1; break;
-    case 'N': begin = key.rfind('\0') + 1; break;
-    default: break;
+    case 'p':
+      begin = key.rfind('\1') + 1;
+      break;
+    case 'N':
+      begin = key.rfind('\0') + 1;
+      break;
+    default:
+      break;
   }
   return begin == 0 || begin >= key.size() ? std::string_view() : key.substr(begin);
 }

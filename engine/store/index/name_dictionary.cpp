@@ -89,8 +89,8 @@ bool NameDictionary::known(std::string_view folded, std::size_t& slot) const {
 }
 
 void NameDictionary::grow() {
-  const std::vector<const char*> old = std::exchange(table_, std::vector<const char*>(std::max<std::size_t>(
-                                                                 1024, table_.size() * 2)));
+  const std::vector<const char*> old =
+      std::exchange(table_, std::vector<const char*>(std::max<std::size_t>(1024, table_.size() * 2)));
   for (const char* entry : old) {
     std::size_t slot = 0;
     if (entry != nullptr && !known(name_at(entry), slot)) table_[slot] = entry;
