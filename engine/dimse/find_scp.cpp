@@ -1,6 +1,7 @@
 // C-FIND as SCP (PS3.4 §C.4.1). Matches are fetched on the worker pool in pages that grow, and sent page by page: no
 // thread of the pool waits for a peer, memory is bounded, and a cancel is seen between responses.
 #include <algorithm>
+#include <chrono>
 
 #include "engine/core/log.h"
 #include "engine/dimse/query.h"
@@ -17,6 +18,8 @@ namespace {
 constexpr std::size_t kMaxIdentifierBytes = 4u << 20;
 constexpr std::size_t kFirstPageBytes = 64u << 10;
 constexpr std::size_t kLargestPageBytes = 4u << 20;
+// A search that finds little is interrupted this often to see whether the peer still wants it.
+constexpr std::chrono::milliseconds kLongestPage{100};
 
 // The identifier of a request; one that is too long is read to its end and then refused.
 class IdentifierSink final : public net::DataSink {
@@ -42,7 +45,8 @@ class IdentifierSink final : public net::DataSink {
 
 struct Page {
   std::vector<std::string> identifiers;
-  std::size_t seen = 0;  ///< matches of the archive that were looked at
+  std::size_t seen = 0;  ///< matches given
+  std::string place;     ///< where the archive came to
   bool more = false;
   std::optional<Error> error;
 };
@@ -53,6 +57,7 @@ struct PageMaker {
   std::shared_ptr<const FindRequest> request;
   dicom::Encoding encoding;
   std::string retrieve_ae_title;
+  std::string after;  ///< where the page before ended; else `offset` matches are passed over
   std::size_t offset;
   std::size_t page_bytes;
 
@@ -60,21 +65,20 @@ struct PageMaker {
     Page page;
     std::size_t bytes = 0;
     archive::Query query = request->query;
-    query.offset = offset;
+    query.after = after;
+    query.offset = after.empty() ? offset : 0;
+    query.place = &page.place;
+    const auto deadline = std::chrono::steady_clock::now() + kLongestPage;
+    bool late = false;
+    query.keep_going = [&] { return !(late = std::chrono::steady_clock::now() >= deadline); };
     const auto found = archive->find(query, [&](archive::Match&& match) {
-      if (bytes >= page_bytes) {
-        page.more = true;
-        return false;
-      }
       ++page.seen;
-      // A page full of matches that do not count must end too.
-      bytes += 64;
-      if (request->matches(match)) {
-        page.identifiers.push_back(request->answer(match, retrieve_ae_title).encode(encoding));
-        bytes += page.identifiers.back().size();
-      }
-      return true;
+      page.identifiers.push_back(request->answer(match, retrieve_ae_title).encode(encoding));
+      bytes += page.identifiers.back().size() + 64;
+      page.more = bytes >= page_bytes;
+      return !page.more;
     });
+    page.more = page.more || (late && !page.place.empty());
     if (!found) page.error = found.error();
     return page;
   }
@@ -122,9 +126,10 @@ Task<> Session::find(const Context& context, std::uint8_t context_id, CommandSet
 
   Status status = Status::success;
   std::size_t offset = 0;
+  std::string after;
   Result<> state = outcome::success();
   for (std::size_t page_bytes = kFirstPageBytes;; page_bytes = std::min(4 * page_bytes, kLargestPageBytes)) {
-    PageMaker work{&env_->archive, shared, encoding, env_->options.ae_title, offset, page_bytes};
+    PageMaker work{&env_->archive, shared, encoding, env_->options.ae_title, after, offset, page_bytes};
     const Page page = co_await env_->pool.run(io::WorkClass::interactive, std::move(work));
     if (page.error) co_return co_await refuse(context_id, request, find_status(*page.error), *page.error);
     for (const std::string& match : page.identifiers) {
@@ -138,6 +143,12 @@ Task<> Session::find(const Context& context, std::uint8_t context_id, CommandSet
       env_->counters.matches.fetch_add(1, std::memory_order_relaxed);
     }
     offset += page.seen;
+    if (!page.place.empty()) after = page.place;
+    if (page.more && page.identifiers.empty() && cancelled(*request.message_id, state)) {
+      CAIRN_CO_TRYV(co_await association_->next_command());
+      status = Status::cancelled;
+    }
+    CAIRN_CO_TRYV(state);
     if (!page.more || status != Status::success) break;
   }
   respond(context_id, dicom::make_response(request, static_cast<std::uint16_t>(status)));

@@ -3,7 +3,10 @@
 #include <algorithm>
 
 #include "engine/core/uid.h"
+#include "engine/dicom/character_set.h"
+#include "engine/dicom/dictionary.h"
 #include "engine/dicom/tags.h"
+#include "engine/dicom/vr.h"
 
 namespace cairn::dimse {
 namespace {
@@ -60,30 +63,75 @@ bool is_housekeeping(Tag tag) {
          tag == tags::RetrieveAETitle || tag == tags::InstanceAvailability || tag == tags::TimezoneOffsetFromUTC;
 }
 
-bool is_matched_by_archive(Tag tag) {
-  return tag == tags::PatientID || tag == tags::StudyInstanceUID || tag == tags::SeriesInstanceUID ||
-         tag == tags::SOPInstanceUID;
+bool is_unique_key(Tag tag) {
+  return tag == tags::StudyInstanceUID || tag == tags::SeriesInstanceUID || tag == tags::SOPInstanceUID;
+}
+
+bool is_text_or_number(VR vr) {
+  for (const VR other : {VR::OB, VR::OD, VR::OF, VR::OL, VR::OV, VR::OW, VR::UN, VR::SQ, VR::AT}) {
+    if (vr == other) return false;
+  }
+  return true;
+}
+
+// A key to match on (PS3.4 §C.2.2.2); `usable` turns false where a value cannot be compared.
+archive::Key key_of(const dicom::DataSet& data_set, const Element& element, bool& usable) {
+  archive::Key key{element.tag, element.vr == VR::UN ? dicom::vr_of(element.tag) : element.vr, {}, {}};
+  if (key.vr == VR::SQ) {
+    if (element.items.empty()) return key;
+    const dicom::DataSet& item = element.items.front();  // a sequence key has one item (PS3.4 §C.2.2.2.6)
+    for (const Element& inner : item.elements()) {
+      if (!is_universal(inner)) key.items.push_back(key_of(item, inner, usable));
+    }
+    return key;
+  }
+  usable = usable && is_text_or_number(key.vr);
+  if (!is_text_or_number(key.vr)) return key;
+  const std::string text = data_set.text(element.tag);
+  if (dicom::properties(key.vr).text && !dicom::properties(key.vr).multiple) {
+    key.values.push_back(text);
+  } else {
+    key.values = split(text);
+  }
+  if (std::find(key.values.begin(), key.values.end(), "*") != key.values.end()) key.values.clear();
+  return key;
+}
+
+bool is_ascii(const std::string& text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+}
+
+// Every text that a character set governs must be in `charset`.
+bool all_in(const dicom::DataSet& set, const std::string& charset) {
+  return std::all_of(set.elements().begin(), set.elements().end(), [&](const Element& e) {
+    if (!e.items.empty()) {
+      return std::all_of(e.items.begin(), e.items.end(), [&](const dicom::DataSet& i) { return all_in(i, charset); });
+    }
+    if (!dicom::properties(e.vr).charset || e.value.empty()) return true;
+    const std::string text = set.text(e.tag);
+    return charset.empty() ? is_ascii(text) : is_ascii(text) || dicom::encode_text(text, charset).has_value();
+  });
+}
+
+dicom::DataSet in_character_set(const dicom::DataSet& set, const std::string& charset) {
+  dicom::DataSet out;
+  out.set_character_set(charset);
+  for (const Element& e : set.elements()) {
+    if (e.tag == tags::SpecificCharacterSet) continue;
+    if (!e.items.empty()) {
+      Element copy{e.tag, e.vr, {}, {}, {}};
+      for (const dicom::DataSet& item : e.items) copy.items.push_back(in_character_set(item, charset));
+      out.set(std::move(copy));
+    } else if (dicom::properties(e.vr).charset && !e.value.empty()) {
+      out.set_text(e.tag, e.vr, set.text(e.tag));
+    } else {
+      out.set(e);
+    }
+  }
+  return out;
 }
 
 }  // namespace
-
-bool matches_wildcard(std::string_view text, std::string_view pattern) noexcept {
-  std::size_t t = 0, p = 0, star = pattern.npos, resume = 0;
-  while (t < text.size()) {
-    if (p < pattern.size() && (pattern[p] == '?' || (pattern[p] != '*' && pattern[p] == text[t]))) {
-      ++t, ++p;
-    } else if (p < pattern.size() && pattern[p] == '*') {
-      star = p++;
-      resume = t;
-    } else if (star != pattern.npos) {
-      p = star + 1;
-      t = ++resume;
-    } else {
-      return false;
-    }
-  }
-  return pattern.find_first_not_of('*', p) == pattern.npos;
-}
 
 Result<FindRequest> FindRequest::read(const dicom::DataSet& identifier, QueryRoot root) {
   FindRequest request;
@@ -101,55 +149,45 @@ Result<FindRequest> FindRequest::read(const dicom::DataSet& identifier, QueryRoo
   } else {
     return fail(request.level.empty() ? Errc::missing : Errc::mismatch, "Query/Retrieve Level");
   }
-  for (std::string& id : split(identifier.text(tags::PatientID))) {
-    if (id == "*") {
-      request.query.patient_ids.clear();
-      request.patient_id_patterns.clear();
-      break;
-    }
-    const bool wild = id.find_first_of("*?") != id.npos;
-    (wild ? request.patient_id_patterns : request.query.patient_ids).push_back(std::move(id));
-  }
-  if (!request.patient_id_patterns.empty()) {
-    // A mixture is matched here altogether: the archive's list would leave the patterns' matches out.
-    for (std::string& id : request.query.patient_ids) request.patient_id_patterns.push_back(std::move(id));
-    request.query.patient_ids.clear();
-  }
+  request.character_set = identifier.character_set();
+  const std::vector<std::string> ids = split(identifier.text(tags::PatientID));
+  const bool wild =
+      std::any_of(ids.begin(), ids.end(), [](const std::string& id) { return id.find_first_of("*?\"") != id.npos; });
+  if (!wild) request.query.patient_ids = ids;
   request.query.study_uids = uid_list(identifier, tags::StudyInstanceUID);
   request.query.series_uids = uid_list(identifier, tags::SeriesInstanceUID);
   request.query.instance_uids = uid_list(identifier, tags::SOPInstanceUID);
-  for (const Element& key : identifier.elements()) {
-    if (is_housekeeping(key.tag)) continue;
-    request.keys.push_back(key);
-    if (!is_matched_by_archive(key.tag) && !is_universal(key)) request.unsupported_keys = true;
+  for (const Element& element : identifier.elements()) {
+    if (is_housekeeping(element.tag)) continue;
+    request.keys.push_back(element);
+    request.query.returns.push_back(element.tag);
+    if (is_unique_key(element.tag) || is_universal(element) || (element.tag == tags::PatientID && !wild)) continue;
+    bool usable = true;
+    archive::Key key = key_of(identifier, element, usable);
+    request.unsupported_keys = request.unsupported_keys || !usable;
+    const bool above_series = request.query.level == Level::study || request.query.level == Level::patient;
+    if (key.tag == tags::Modality && above_series) key.tag = tags::ModalitiesInStudy;
+    if (!key.values.empty() || !key.items.empty()) request.query.keys.push_back(std::move(key));
   }
   return request;
 }
 
-bool FindRequest::matches(const archive::Match& match) const {
-  if (patient_id_patterns.empty()) return true;
-  const std::string id = match.text(tags::PatientID);
-  return std::any_of(patient_id_patterns.begin(), patient_id_patterns.end(),
-                     [&](const std::string& pattern) { return matches_wildcard(id, pattern); });
-}
-
 dicom::DataSet FindRequest::answer(const archive::Match& match, std::string_view retrieve_ae_title) const {
-  dicom::DataSet response;
+  dicom::DataSet found;
+  found.set_character_set(match.character_set());
   for (const Element& key : keys) {
-    const Element* found = match.find(key.tag);
-    if (found != nullptr && !found->bulk) {
-      response.set(*found);
+    const Element* value = match.find(key.tag);
+    if (value != nullptr && !value->bulk) {
+      found.set(*value);
     } else {
-      Element empty;
-      empty.tag = key.tag;
-      empty.vr = key.vr;
-      response.set(std::move(empty));
+      found.set(Element{key.tag, key.vr, {}, {}, {}});
     }
   }
-  if (!match.character_set().empty()) {
-    response.set_text(tags::SpecificCharacterSet, VR::CS, match.character_set());
-    response.set_character_set(match.character_set());
-  }
+  const std::string charset = all_in(found, {})                                        ? std::string()
+                              : !character_set.empty() && all_in(found, character_set) ? character_set
+                                                                                       : std::string("ISO_IR 192");
+  dicom::DataSet response = in_character_set(found, charset);
+  if (!charset.empty()) response.set_text(tags::SpecificCharacterSet, VR::CS, charset);
   response.set_text(tags::QueryRetrieveLevel, VR::CS, level);
   response.set_text(tags::RetrieveAETitle, VR::AE, retrieve_ae_title);
   response.set_text(tags::InstanceAvailability, VR::CS, "ONLINE");

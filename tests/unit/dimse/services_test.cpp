@@ -281,29 +281,44 @@ TEST(Find, ReturnsTheKeysAskedForAndNoOthers) {
   EXPECT_EQ(server.archive.last_query.level, archive::Level::study);
 }
 
-TEST(Find, KeysThatAreNotMatchedOnGiveAWarningStatus) {
+TEST(Find, KeysReachTheArchiveByTheirKind) {
   TestServer server;
   server.archive.matches = {study("1.2.1", "P1", "ONE")};
   auto keys = identifier("STUDY");
-  keys.set_text(tags::AccessionNumber, VR::SH, "A1");
+  keys.set_text(tags::SpecificCharacterSet, VR::CS, "ISO_IR 100");
+  keys.set_text(tags::AccessionNumber, VR::SH, "A1\\A2");
+  keys.set_text(tags::PatientName, VR::PN, "J\xc3\xb6*");
+  keys.set_text(tags::PatientID, VR::LO, "AB*");
+  keys.set_text(tags::Modality, VR::CS, "CT");
+  keys.set_text(tags::StudyDescription, VR::LO, "*");
   const Found found = find(server, keys);
   ASSERT_EQ(found.statuses.size(), 1u);
-  EXPECT_EQ(found.statuses[0], 0xff01);
-  EXPECT_EQ(found.final_status, 0);
+  EXPECT_EQ(found.statuses[0], 0xff00);
+  const archive::Query& query = server.archive.last_query;
+  ASSERT_EQ(query.keys.size(), 4u);
+  EXPECT_EQ(query.keys[0].values, (std::vector<std::string>{"A1", "A2"}));
+  EXPECT_EQ(query.keys[1].tag, tags::ModalitiesInStudy);
+  EXPECT_EQ(query.keys[2].values, (std::vector<std::string>{"J\xc3\xb6*"}));
+  EXPECT_EQ(query.keys[3].tag, tags::PatientID);
+  EXPECT_TRUE(query.patient_ids.empty());
 }
 
-TEST(Find, PatientIDMatchesByWildcard) {
+TEST(Find, AnswersComeInACharacterSetThatTheRequestNamesOrInUtf8) {
   TestServer server;
-  server.archive.matches = {study("1.2.1", "AB1", "ONE"), study("1.2.2", "AB22", "TWO"), study("1.2.3", "C", "THREE")};
+  server.archive.matches = {study("1.2.1", "P1", "ONE"), study("1.2.2", "P2", "TWO")};
   auto keys = identifier("STUDY");
-  keys.set_text(tags::PatientID, VR::LO, "AB*");
-  EXPECT_EQ(find(server, keys).matches.size(), 2u);
-  keys.set_text(tags::PatientID, VR::LO, "AB?");
-  EXPECT_EQ(find(server, keys).matches.size(), 1u);
-  EXPECT_TRUE(dimse::matches_wildcard("", "*"));
-  EXPECT_TRUE(dimse::matches_wildcard("abcabd", "a*b?"));
-  EXPECT_FALSE(dimse::matches_wildcard("abc", "ab"));
-  EXPECT_FALSE(dimse::matches_wildcard(std::string(5000, 'a'), "*a*a*a*a*a*a*b"));
+  keys.set_text(tags::SpecificCharacterSet, VR::CS, "ISO_IR 100");
+  for (auto& match : server.archive.matches) {
+    const std::string name = &match == &server.archive.matches[0] ? "M\xc3\xbcller" : "\xe5\xb1\xb1\xe7\x94\xb0";
+    match.set_text(tags::SpecificCharacterSet, VR::CS, "ISO_IR 192");
+    match.set_text(tags::PatientName, VR::PN, name);
+  }
+  const Found found = find(server, keys);
+  ASSERT_EQ(found.matches.size(), 2u);
+  EXPECT_EQ(found.matches[0].text(tags::SpecificCharacterSet), "ISO_IR 100");
+  EXPECT_EQ(found.matches[0].text(tags::PatientName), "M\xc3\xbcller");
+  EXPECT_EQ(found.matches[1].text(tags::SpecificCharacterSet), "ISO_IR 192");
+  EXPECT_EQ(found.matches[1].text(tags::PatientName), "\xe5\xb1\xb1\xe7\x94\xb0");
 }
 
 TEST(Find, ManyMatchesComeInPagesAndACancelEndsThem) {
