@@ -1,9 +1,12 @@
 #include "engine/web/search.h"
 
+#include <chrono>
+
 #include "engine/dicom/json.h"
 #include "engine/dicom/tags.h"
 #include "engine/web/error_response.h"
 #include "engine/web/search_query.h"
+#include "engine/web/uri.h"
 
 namespace cairn::web {
 namespace {
@@ -15,6 +18,8 @@ struct Found {
   std::string json = "[";
   std::size_t matches = 0;
   bool more = false;
+  bool late = false;  ///< ended by kPatience
+  std::string place;  ///< of the last match
 };
 
 void append_match(Found& found, archive::Match&& match, Level level, const std::string& base) {
@@ -27,20 +32,40 @@ void append_match(Found& found, archive::Match&& match, Level level, const std::
   dicom::append_json(found.json, match, {});
 }
 
+// Longer searches give what they have found, and where to go on.
+constexpr std::chrono::seconds kPatience{10};
+
 Result<Found> find_all(archive::Archive& archive, const Search& search, const std::string& base) {
   Found found;
   if (!search.none) {
-    CAIRN_TRYV(archive.find(search.query, [&](archive::Match&& match) {
+    archive::Query query = search.query;
+    std::string place;
+    query.place = &place;
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    query.keep_going = [&] { return !(found.late = std::chrono::steady_clock::now() >= deadline); };
+    CAIRN_TRYV(archive.find(query, [&](archive::Match&& match) {
       if (found.matches == search.limit) {
         found.more = true;
         return false;
       }
+      found.place = place;
       append_match(found, std::move(match), search.query.level, base);
       return true;
     }));
+    if (found.late) found.place = place;
   }
   found.json += "]\n";
   return found;
+}
+
+// The same search, going on behind `place`.
+std::string next_link(const Request& request, const std::string& place) {
+  std::string link = "<?";
+  for (const auto& [name, value] : request.parameters) {
+    if (name == "cursor" || name == "offset") continue;
+    link += percent_encode(name) + '=' + percent_encode(value) + '&';
+  }
+  return link + "cursor=" + cursor_text(place) + ">; rel=\"next\"";
 }
 
 Task<Response> search(archive::Archive* archive, io::WorkerPool* pool, Level level, Request* request) {
@@ -56,6 +81,10 @@ Task<Response> search(archive::Archive* archive, io::WorkerPool* pool, Level lev
   response.headers.add("Cache-Control", "no-store");
   if (found.more && parsed.limit_is_ours) {
     parsed.warnings.emplace_back("There are additional results that can be requested");
+  }
+  if (found.late) parsed.warnings.emplace_back("The search was ended after its time: there may be additional results");
+  if ((found.more || found.late) && !found.place.empty()) {
+    response.headers.add("Link", next_link(*request, found.place));
   }
   for (const std::string& warning : parsed.warnings) {
     response.headers.add("Warning", "299 cairn \"" + warning + '"');

@@ -22,9 +22,14 @@ struct Search {
   std::vector<std::string> warnings;  ///< texts of Warning fields (code 299)
 };
 
-/// Keys are the unique keys and Patient ID, as keyword or tag, with one value or a list (comma or backslash). What is
-/// not supported is ignored and named in `warnings`. Errors: malformed (a UID, limit or offset), limit_exceeded.
+/// Keys are attributes as keyword or tag, or paths into sequences with dots; UIDs, coded values and Patient IDs with a
+/// list (comma or backslash). Further parameters: includefield, fuzzymatching, limit, offset, cursor (from the Link of
+/// an earlier answer). What is not known is ignored and named in `warnings`. Errors: malformed (a UID, limit, offset,
+/// cursor), limit_exceeded; the archive tells of bad dates.
 Result<Search> parse_search(archive::Level level, const Resource& path,
                             const std::vector<std::pair<std::string, std::string>>& parameters);
+
+/// A place of the archive as text for `cursor`.
+std::string cursor_text(std::string_view place);
 
 }  // namespace cairn::web

@@ -61,14 +61,41 @@ TEST(Search, RefusesWhatCannotBeMeant) {
 }
 
 TEST(Search, NamesWhatItIgnoresButNeverItsValueNorOddBytes) {
-  const auto search =
-      parse_search(Level::study, {}, Pairs{{"PatientName", "Doe"}, {"x\"y", "z"}, {"fuzzymatching", "true"}}).value();
+  const auto search = parse_search(Level::study, {}, Pairs{{"NoSuchAttribute", "Doe"}, {"x\"y", "z"}}).value();
   std::string all;
   for (const auto& warning : search.warnings) all += warning + '\n';
-  EXPECT_NE(all.find("PatientName"), std::string::npos);
-  EXPECT_NE(all.find("fuzzymatching"), std::string::npos);
+  EXPECT_NE(all.find("NoSuchAttribute"), std::string::npos);
   EXPECT_EQ(all.find("Doe"), std::string::npos);
   EXPECT_EQ(all.find('"'), std::string::npos);
+}
+
+TEST(Search, TakesAnyAttributeAsAKey) {
+  const auto search = parse_search(Level::study, {},
+                                   Pairs{{"PatientName", "D\xc3\xb6*"},
+                                         {"00080061", "CT,MR"},
+                                         {"PatientID", "A*"},
+                                         {"ProcedureCodeSequence.CodeValue", "X"},
+                                         {"fuzzymatching", "true"},
+                                         {"includefield", "PatientAge,00081110.00081150"}})
+                          .value();
+  EXPECT_TRUE(search.warnings.empty());
+  EXPECT_TRUE(search.query.fuzzy);
+  ASSERT_EQ(search.query.keys.size(), 4u);
+  EXPECT_EQ(search.query.keys[0].values, Strings{"D\xc3\xb6*"});
+  EXPECT_EQ(search.query.keys[1].values, (Strings{"CT", "MR"}));
+  EXPECT_EQ(search.query.keys[2].values, Strings{"A*"});
+  ASSERT_EQ(search.query.keys[3].items.size(), 1u);
+  EXPECT_EQ(search.query.keys[3].items[0].values, Strings{"X"});
+  EXPECT_TRUE(search.query.patient_ids.empty());
+  EXPECT_EQ(search.query.returns.size(), 6u);
+}
+
+TEST(Search, ACursorIsThePlaceItWasMadeFrom) {
+  const std::string place("a\0\xff place", 9);
+  EXPECT_EQ(parse_search(Level::study, {}, Pairs{{"cursor", cursor_text(place)}}).value().query.after, place);
+  for (const char* bad : {"", "a", "zz", "0"}) {
+    EXPECT_EQ(parse_search(Level::study, {}, Pairs{{"cursor", bad}}).error(), Errc::malformed);
+  }
 }
 
 TEST(Search, TakesAStarForAll) {
