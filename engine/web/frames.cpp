@@ -135,6 +135,23 @@ Result<Response> send_stored(const Services& services, const Wanted& wanted, con
   return response;
 }
 
+/// One frame as it is.
+Result<Response> send_whole(const Services& services, const StoredPixels& pixels,
+                            const std::vector<codec::ByteRange>& ranges, const std::string& type,
+                            const std::string& etag) {
+  std::vector<ByteRange> pieces = web_ranges(ranges);
+  std::uint64_t size = 0;
+  for (const ByteRange& piece : pieces) size += piece.length;
+  Response response =
+      send_ranges(*services.archive, *services.pool, services.budget, {}, pixels.instance, pieces, type, etag);
+  if (size <= kReadAtOnceBytes) {
+    std::vector<StreamItem> items;
+    for (const ByteRange& piece : pieces) items.push_back({{}, pixels.instance, piece});
+    CAIRN_TRY(response.source, read_stored(*services.archive, std::move(items), {}));
+  }
+  return response;
+}
+
 /// On the worker pool.
 Result<Response> prepare(const Services& services, Wanted wanted) {
   CAIRN_TRY(auto instance, instance_of(*services.archive, wanted.place));
@@ -157,6 +174,7 @@ Result<Response> prepare(const Services& services, Wanted wanted) {
   }
   if (as_stored && !form->multipart) {
     CAIRN_TRY(const auto ranges, pixels->index.ranges(wanted.frames[0] - 1));
+    if (wanted.range.empty()) return send_whole(services, *pixels, ranges, form->content_type(), etag);
     const bool stale = !wanted.if_range.empty() && wanted.if_range != etag;
     return send_ranges(*services.archive, *services.pool, services.budget, stale ? "" : wanted.range, pixels->instance,
                        web_ranges(ranges), form->content_type(), etag);
