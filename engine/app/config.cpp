@@ -132,6 +132,33 @@ void read_ae_title(Table& t, std::string& title) {
   }
 }
 
+RemoteConfig read_remote(Table& t, std::string_view file) {
+  RemoteConfig r;
+  if (!t.has("ae_title") || !t.has("host")) {
+    throw ConfigError(std::string(file) + ": every [[dicom.remote]] needs an ae_title and a host");
+  }
+  read_ae_title(t, r.ae_title);
+  t.read("host", r.host);
+  if (r.host.empty()) t.reject(t.node("host"), "host", "must not be empty");
+  t.read<std::uint16_t>("port", r.port, 1, 65535);
+  t.read<std::uint32_t>("max_associations", r.max_associations, 1, 256);
+  t.read<std::uint32_t>("associations_per_move", r.associations_per_move, 1, 64);
+  t.read<std::uint32_t>("connect_timeout_s", r.connect_timeout_s, 1, 3600);
+  t.read<std::uint32_t>("answer_timeout_s", r.answer_timeout_s, 1, 3600);
+  t.read<std::uint32_t>("retries", r.retries, 0, 1000);
+  t.read<std::uint32_t>("retry_wait_ms", r.retry_wait_ms, 1, 600'000);
+  t.read("transfer_syntaxes", r.transfer_syntaxes);
+  for (const std::string& uid : r.transfer_syntaxes) {
+    if (uid == "1.2.840.10008.1.2" || uid == "1.2.840.10008.1.2.1" || uid == "1.2.840.10008.1.2.2") continue;
+    t.reject(t.node("transfer_syntaxes"), "transfer_syntaxes",
+             "may have 1.2.840.10008.1.2, 1.2.840.10008.1.2.1 and 1.2.840.10008.1.2.2: " + uid + " is none of them");
+  }
+  if (r.transfer_syntaxes.empty() || r.transfer_syntaxes.size() > 3) {
+    t.reject(t.node("transfer_syntaxes"), "transfer_syntaxes", "must have one to three UIDs");
+  }
+  return r;
+}
+
 void read_policy(Table& t, store::DuplicatePolicy& policy) {
   using enum store::DuplicatePolicy;
   t.read("duplicates", policy, {{"keep", keep}, {"replace", replace}, {"refuse", refuse}});
@@ -170,6 +197,15 @@ Config read_tables(const toml::table& root, std::string_view name) {
       caller.read("addresses", made.addresses);
       read_policy(caller, made.duplicates);
       d.callers.push_back(std::move(made));
+    });
+    t.read("moves_outlive_requester", d.moves_outlive_requester);
+    t.tables("remote", [&](Table& remote) {
+      RemoteConfig made = read_remote(remote, name);
+      for (const RemoteConfig& other : d.remotes) {
+        if (other.ae_title == made.ae_title) remote.reject(remote.node("ae_title"), "ae_title", "is used twice");
+      }
+      if (made.ae_title == d.ae_title) remote.reject(remote.node("ae_title"), "ae_title", "is our own");
+      d.remotes.push_back(std::move(made));
     });
   });
   top.table("http", [&](Table& t) {

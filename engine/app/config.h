@@ -23,6 +23,18 @@ struct CallerConfig {
   store::DuplicatePolicy duplicates = store::DuplicatePolicy::keep;
 };
 
+struct RemoteConfig {
+  std::string ae_title, host;
+  std::uint16_t port = 104;
+  std::uint32_t max_associations = 4;
+  std::uint32_t associations_per_move = 2;
+  std::uint32_t connect_timeout_s = 10;
+  std::uint32_t answer_timeout_s = 60;
+  std::uint32_t retries = 3;
+  std::uint32_t retry_wait_ms = 1000;
+  std::vector<std::string> transfer_syntaxes{"1.2.840.10008.1.2.1", "1.2.840.10008.1.2"};
+};
+
 struct VolumeConfig {
   std::uint32_t id = 0;
   std::filesystem::path directory;
@@ -45,7 +57,9 @@ struct Config {
     std::uint32_t artim_timeout_s = 30;
     std::uint32_t idle_timeout_s = 600;
     std::uint32_t stall_timeout_s = 60;
+    bool moves_outlive_requester = true;
     std::vector<CallerConfig> callers;
+    std::vector<RemoteConfig> remotes;
   } dicom;
   struct {
     std::string address = "127.0.0.1";

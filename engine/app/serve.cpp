@@ -66,6 +66,21 @@ dimse::Options dimse_options(const Config& config) {
   options.port = d.port;
   options.ae_title = d.ae_title;
   for (const auto& caller : d.callers) options.callers.push_back({caller.ae_title, caller.addresses, caller.duplicates});
+  for (const auto& remote : d.remotes) {
+    dimse::Remote made;
+    made.ae_title = remote.ae_title;
+    made.host = remote.host;
+    made.port = remote.port;
+    made.max_associations = remote.max_associations;
+    made.associations_per_move = remote.associations_per_move;
+    made.connect = std::chrono::seconds(remote.connect_timeout_s);
+    made.answer = std::chrono::seconds(remote.answer_timeout_s);
+    made.retries = remote.retries;
+    made.retry_wait = std::chrono::milliseconds(remote.retry_wait_ms);
+    made.transfer_syntaxes = remote.transfer_syntaxes;
+    options.remotes.push_back(std::move(made));
+  }
+  options.moves_outlive_requester = d.moves_outlive_requester;
   options.duplicates = d.duplicates;
   options.accept_unknown_sop_classes = d.accept_unknown_sop_classes;
   options.max_associations = d.max_associations;

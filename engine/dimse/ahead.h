@@ -38,6 +38,9 @@ class Ahead {
     co_return result;
   }
 
+  /// Nothing has been made, and nothing is being made.
+  bool idle() const noexcept { return !state_->running && !state_->made; }
+
  private:
   struct State {
     State(io::WorkerPool& p, boost::asio::any_io_executor e, std::function<T()> m)

@@ -29,6 +29,7 @@ pdu::AssociateRQ request_of(const ClientOptions& options) {
     const auto id = static_cast<std::uint8_t>(2 * request.contexts.size() + 1);
     request.contexts.push_back({id, proposal.abstract_syntax, proposal.transfer_syntaxes});
   }
+  request.user.roles = options.roles;
   request.user.max_length = options.max_pdu_bytes;
   request.user.implementation_class_uid = dicom::kImplementationClassUID;
   request.user.implementation_version_name = dicom::kImplementationVersionName;
@@ -52,15 +53,26 @@ Task<std::unique_ptr<StoreClient>> StoreClient::open(ClientOptions options) {
   if (options.contexts.empty() || options.contexts.size() > pdu::kMaxPresentationContexts) {
     co_return fail(Errc::limit_exceeded, "presentation contexts");
   }
-  CAIRN_CO_TRY(auto stream, co_await net::connect_tcp(options.host, options.port, net::Clock::now() + options.connect));
+  auto connected = co_await net::connect_tcp(options.host, options.port, net::Clock::now() + options.connect);
+  if (!connected && connected.error() == Errc::refused) co_return fail(Errc::closed, "nobody listens at the peer");
+  CAIRN_CO_TRY(auto stream, std::move(connected));
   const net::AssociationOptions association_options{
       .max_pdu_bytes = options.max_pdu_bytes, .artim = options.answer, .idle = options.answer, .stall = options.answer};
   std::unique_ptr<StoreClient> client(new StoreClient);
   client->association_ =
       std::make_shared<net::Association>(std::move(stream), net::Role::requestor, association_options);
-  CAIRN_CO_TRY(auto acceptance, co_await client->association_->request(request_of(options)));
-  client->proposed_ = std::move(options.contexts);
-  client->negotiated_ = std::move(acceptance.contexts);
+  auto requested = co_await client->association_->request(request_of(options));
+  if (!requested && client->association_->end() == net::End::rejected) {
+    const auto transient = static_cast<std::uint8_t>(pdu::AssociateRJ::Result::transient);
+    const bool for_now = client->association_->rejection().result == transient;
+    co_return for_now ? fail(Errc::closed, "association rejected for now") : requested.error();
+  }
+  CAIRN_CO_TRY(auto acceptance, std::move(requested));
+  for (const pdu::NegotiatedContext& context : acceptance.contexts) {
+    const std::size_t index = context.id / 2;
+    if (context.result != pdu::ContextResult::acceptance || index >= options.contexts.size()) continue;
+    client->contexts_.add({context.id, options.contexts[index].abstract_syntax, context.transfer_syntax});
+  }
   if (options.async_window != 1 && acceptance.user.asynchronous_window) {
     // 0 is unlimited: then our own wish is the limit, or a large one when we had none either.
     const unsigned theirs = acceptance.user.asynchronous_window->invoked;
@@ -74,20 +86,8 @@ StoreClient::~StoreClient() {
   if (association_) association_->close();
 }
 
-std::optional<StoreClient::ContextID> StoreClient::context_for(std::string_view sop_class_uid,
-                                                               std::string_view transfer_syntax_uid) const {
-  for (const pdu::NegotiatedContext& context : negotiated_) {
-    const std::size_t index = context.id / 2;
-    if (context.result != pdu::ContextResult::acceptance || index >= proposed_.size()) continue;
-    if (proposed_[index].abstract_syntax != sop_class_uid) continue;
-    if (!transfer_syntax_uid.empty() && context.transfer_syntax != transfer_syntax_uid) continue;
-    return ContextID{context.id, context.transfer_syntax};
-  }
-  return std::nullopt;
-}
-
 bool StoreClient::accepts(std::string_view sop_class_uid, std::string_view transfer_syntax_uid) const {
-  return context_for(sop_class_uid, transfer_syntax_uid).has_value();
+  return contexts_.find(sop_class_uid, transfer_syntax_uid) != nullptr;
 }
 
 Task<CommandSet> StoreClient::next_response(std::uint8_t& context_id) {
@@ -102,7 +102,7 @@ Task<CommandSet> StoreClient::next_response(std::uint8_t& context_id) {
 }
 
 Task<std::uint16_t> StoreClient::echo() {
-  const auto context = context_for(dicom::uids::kVerification, {});
+  const auto* context = contexts_.find(dicom::uids::kVerification, {});
   if (!context) co_return fail(Errc::unsupported, "no presentation context for C-ECHO");
   CommandSet request;
   request.command = CommandField::c_echo_rq;
@@ -112,6 +112,42 @@ Task<std::uint16_t> StoreClient::echo() {
   std::uint8_t context_id = 0;
   CAIRN_CO_TRY(const CommandSet response, co_await next_response(context_id));
   co_return *response.status;
+}
+
+CommandSet StoreClient::store_request(const StoreObject& object) {
+  CommandSet request;
+  request.command = CommandField::c_store_rq;
+  request.affected_sop_class_uid = object.sop_class_uid;
+  request.affected_sop_instance_uid = object.sop_instance_uid;
+  request.message_id = ++last_message_id_;
+  request.priority = object.priority;
+  request.data_set_type = 0;
+  if (!object.move_originator_ae.empty()) {
+    request.move_originator_ae = object.move_originator_ae;
+    request.move_originator_message_id = object.move_originator_message_id;
+  }
+  return request;
+}
+
+Task<> StoreClient::send_store(const StoreObject& object, std::uint8_t context_id, const CommandSet& request) {
+  std::string command = dicom::encode_command(request);
+  if (object.source != nullptr) {
+    co_return co_await association_->send_message(context_id, std::move(command), *object.source);
+  }
+  co_return co_await association_->send_message(context_id, std::move(command), object.data_set);
+}
+
+Task<CommandSet> StoreClient::store_one(const StoreObject& object) {
+  const auto* context = contexts_.find(object.sop_class_uid, object.transfer_syntax_uid);
+  if (context == nullptr) co_return fail(Errc::unsupported, "no accepted presentation context");
+  const CommandSet request = store_request(object);
+  CAIRN_CO_TRYV(co_await send_store(object, context->id, request));
+  std::uint8_t context_id = 0;
+  CAIRN_CO_TRY(CommandSet response, co_await next_response(context_id));
+  if (response.message_id_being_responded_to != request.message_id) {
+    co_return fail(Errc::malformed, "response to no request");
+  }
+  co_return response;
 }
 
 Task<> StoreClient::store(Next next, Answered answered) {
@@ -125,14 +161,8 @@ Task<> StoreClient::store(Next next, Answered answered) {
         more = false;
         break;
       }
-      CommandSet request;
-      request.command = CommandField::c_store_rq;
-      request.affected_sop_class_uid = object->sop_class_uid;
-      request.affected_sop_instance_uid = object->sop_instance_uid;
-      request.message_id = ++last_message_id_;
-      request.priority = 0;
-      request.data_set_type = 0;
-      const auto context = context_for(object->sop_class_uid, object->transfer_syntax_uid);
+      const CommandSet request = store_request(*object);
+      const auto* context = contexts_.find(object->sop_class_uid, object->transfer_syntax_uid);
       if (!context) {
         CommandSet refused = dicom::make_response(request, 0x0122);
         refused.error_comment = "no accepted presentation context";
@@ -140,7 +170,7 @@ Task<> StoreClient::store(Next next, Answered answered) {
         continue;
       }
       outstanding[*request.message_id] = index++;
-      CAIRN_CO_TRYV(co_await association_->send_message(context->id, dicom::encode_command(request), object->data_set));
+      CAIRN_CO_TRYV(co_await send_store(*object, context->id, request));
     }
     if (outstanding.empty()) continue;
     std::uint8_t context_id = 0;
@@ -155,7 +185,7 @@ Task<> StoreClient::store(Next next, Answered answered) {
 }
 
 Task<std::uint16_t> StoreClient::find(std::string sop_class_uid, dicom::DataSet identifier, Matched match) {
-  const auto context = context_for(sop_class_uid, {});
+  const auto* context = contexts_.find(sop_class_uid, {});
   if (!context) co_return fail(Errc::unsupported, "no presentation context for C-FIND");
   const dicom::Encoding encoding = dicom::encoding_of(context->transfer_syntax);
   CommandSet request;
@@ -184,6 +214,12 @@ Task<std::uint16_t> StoreClient::find(std::string sop_class_uid, dicom::DataSet 
     cancel.message_id_being_responded_to = request.message_id;
     association_->send_command(context->id, dicom::encode_command(cancel));
   }
+}
+
+void StoreClient::abort() {
+  association_->abort();
+  association_->flush();
+  association_->close();
 }
 
 Task<> StoreClient::release() {

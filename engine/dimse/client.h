@@ -1,5 +1,5 @@
-// A small SCU: opens an association, verifies, stores data sets byte for byte, queries, releases. For `cairn demo`,
-// forwarding and tests. Lives on the executor on which open() ran; one call at a time.
+// A small SCU: opens an association, verifies, stores data sets byte for byte, queries, releases. For C-MOVE,
+// `cairn demo` and tests. Lives on the executor on which open() ran; one call at a time.
 #pragma once
 
 #include <chrono>
@@ -14,9 +14,11 @@
 #include "engine/dicom/data_set.h"
 #include "engine/dicom/dimse_message.h"
 #include "engine/dicom/pdu.h"
+#include "engine/dimse/context_table.h"
 
 namespace cairn::net {
 class Association;
+class DataSource;
 }
 
 namespace cairn::dimse {
@@ -29,7 +31,8 @@ struct ClientOptions {
     std::string abstract_syntax;
     std::vector<std::string> transfer_syntaxes;
   };
-  std::vector<Proposal> contexts;  ///< at most 128
+  std::vector<Proposal> contexts;                  ///< at most 128
+  std::vector<dicom::pdu::RoleSelection> roles;    ///< of ours, where we are not the SCU alone
   std::uint32_t max_pdu_bytes = 256u << 10;
   std::uint16_t async_window = 1;  ///< operations outstanding that we ask for
   std::chrono::milliseconds connect{10'000}, answer{60'000};
@@ -39,6 +42,10 @@ struct ClientOptions {
 struct StoreObject {
   std::string sop_class_uid, sop_instance_uid, transfer_syntax_uid;
   Bytes data_set;
+  net::DataSource* source = nullptr;  ///< then the data set comes from here
+  std::uint16_t priority = 0;
+  std::string move_originator_ae{};  ///< empty: not of a C-MOVE
+  std::uint16_t move_originator_message_id = 0;
 
   /// Errors: as dicom::read_prefix(); missing (the meta information lacks one of the three).
   static Result<StoreObject> from_part10(Bytes file);
@@ -46,7 +53,8 @@ struct StoreObject {
 
 class StoreClient {
  public:
-  /// Errors: refused (rejected or nobody listens), timeout, not_found, closed.
+  /// Errors: refused (rejected for good), closed (rejected for now, or nobody listens), timeout, not_found (the name),
+  /// io.
   static Task<std::unique_ptr<StoreClient>> open(ClientOptions options);
   ~StoreClient();  ///< without release(): closes the connection
 
@@ -63,24 +71,27 @@ class StoreClient {
   using Answered = std::function<void(std::size_t index, const dicom::CommandSet& response)>;
   Task<> store(Next next, Answered answered);
 
+  /// Stores one; with none outstanding. Errors end the association, but unsupported: no accepted context.
+  Task<dicom::CommandSet> store_one(const StoreObject& object);
+
   /// Queries; `match` gets each pending response and returns false to cancel. Returns the final status.
   using Matched = std::function<bool(dicom::DataSet&& match, std::uint16_t status)>;
   Task<std::uint16_t> find(std::string sop_class_uid, dicom::DataSet identifier, Matched match);
 
   Task<> release();
+  /// Ends it at once, also for whoever waits for an answer.
+  void abort();
+
+  const ContextTable& contexts() const noexcept { return contexts_; }  ///< those that were accepted
 
  private:
-  struct ContextID {
-    std::uint8_t id = 0;
-    std::string transfer_syntax;
-  };
   StoreClient() = default;
-  std::optional<ContextID> context_for(std::string_view sop_class_uid, std::string_view transfer_syntax_uid) const;
+  dicom::CommandSet store_request(const StoreObject& object);
+  Task<> send_store(const StoreObject& object, std::uint8_t context_id, const dicom::CommandSet& request);
   Task<dicom::CommandSet> next_response(std::uint8_t& context_id);
 
   std::shared_ptr<net::Association> association_;
-  std::vector<ClientOptions::Proposal> proposed_;
-  std::vector<dicom::pdu::NegotiatedContext> negotiated_;
+  ContextTable contexts_;
   unsigned window_ = 1;
   std::uint16_t last_message_id_ = 0;
 };

@@ -157,6 +157,7 @@ Task<> Session::get(const Context& context, std::uint8_t context_id, CommandSet 
                   association_->executor(), std::make_shared<const ContextTable>(agreement_.storage_scp));
   bool is_cancelled = false;
   const auto sent = co_await send_instances(feed, context_id, request, operations, is_cancelled);
+  co_await feed.close();  // no work of the pool outlives the association
   // A cancel that came after the last instance cancelled nothing.
   end_retrieve("get", context, context_id, request, *retrieve, operations, is_cancelled && operations.remaining() != 0,
                began, sent ? nullptr : &sent.error());

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/dimse/remotes.h"
 #include "engine/store/record.h"
 
 namespace cairn::dimse {
@@ -23,6 +24,8 @@ struct Options {
   /// Who may call. Empty: anybody, under any called AE title, which is allowed on a loopback address only.
   std::vector<Caller> callers;
   store::DuplicatePolicy duplicates = store::DuplicatePolicy::keep;  ///< where no caller says otherwise
+  std::vector<Remote> remotes;          ///< destinations of C-MOVE; no other is served
+  bool moves_outlive_requester = true;  ///< when its connection is lost; an A-ABORT always ends its moves
   bool accept_unknown_sop_classes = true;    ///< store private classes and those of later editions
   std::uint32_t max_associations = 1000;     ///< established at once; past them: rejected, temporary congestion
   std::uint32_t max_setups = 128;            ///< connections before or after an association; past them the oldest goes

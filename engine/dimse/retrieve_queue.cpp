@@ -73,6 +73,12 @@ ObjectFeed::~ObjectFeed() {
   for (Object& object : group_) shared_->queue->give_back(std::move(object.item));
 }
 
+asio::awaitable<void> ObjectFeed::close() {
+  shared_->abandoned.store(true);
+  if (groups_.idle()) co_return;
+  (void)co_await groups_.next(false);  // goes back as it is destroyed
+}
+
 asio::awaitable<std::optional<ObjectFeed::Object>> ObjectFeed::next() {
   if (group_.empty()) {
     const auto group = co_await groups_.next(!shared_->queue->empty());

@@ -45,6 +45,8 @@ class ObjectFeed {
              asio::any_io_executor executor, std::shared_ptr<const ContextTable> contexts);
   ~ObjectFeed();  ///< what was prepared and not taken goes back into the queue
 
+  /// Gives back what was prepared and is not sent, also what is still being prepared; the last call.
+  asio::awaitable<void> close();
   /// Empty: nothing is left just now.
   asio::awaitable<std::optional<Object>> next();
 

@@ -184,7 +184,7 @@ Result<std::unique_ptr<Server>> Server::start(Options options, archive::Archive&
   if (options.ae_title.empty() || options.ae_title.size() > 16) return fail(Errc::malformed, "ae_title");
   CAIRN_TRY(auto access, AccessList::make(options));
   std::shared_ptr<SessionEnvironment> environment(
-      new SessionEnvironment{std::move(options), std::move(access), archive, pool, {}, {}});
+      new SessionEnvironment{options, std::move(access), Remotes(options.remotes), archive, pool, {}, {}});
   auto state = std::make_shared<State>(environment, std::move(reactors));
   CAIRN_TRYV(state->listen(environment->options));
   asio::co_spawn(*state->reactors.front(), state->accept_loop(), [state](std::exception_ptr e) {

@@ -7,6 +7,7 @@
 
 #include "engine/core/log.h"
 #include "engine/dimse/discard.h"
+#include "engine/dimse/mover.h"
 #include "engine/dimse/status.h"
 
 namespace cairn::dimse {
@@ -36,17 +37,22 @@ asio::awaitable<void> Session::run() {
     result = co_await serve();
     env_->counters.associations_open.fetch_sub(1, std::memory_order_relaxed);
   }
-  phase_.store(Phase::ending, std::memory_order_relaxed);
+  requester_gone();
+  // Moves that go on keep the connection from being taken for a half-open one.
+  if (moves_.empty()) phase_.store(Phase::ending, std::memory_order_relaxed);
   if (!result) association_->abort();
   (void)co_await association_->finish();
+  co_await until_moves_end();
+  phase_.store(Phase::ending, std::memory_order_relaxed);
   log_end(result ? nullptr : &result.error());
 }
 
 void Session::stop(bool at_once) {
   stopping_ = true;
+  for (auto& [id, mover] : moves_) mover->stop(at_once);
   if (at_once || phase_.load(std::memory_order_relaxed) != Phase::established) {
     association_->close();
-  } else if (between_messages_ && in_flight_ == 0) {
+  } else if (between_messages_ && in_flight_ == 0 && moves_.empty()) {
     association_->abort();
     association_->flush();
     association_->close();
@@ -125,7 +131,10 @@ Task<> Session::dispatch(std::uint8_t context_id, CommandSet request) {
   }
   switch (request.command) {
     case CommandField::c_cancel_rq:
-      // What it cancels has been answered already.
+      // What is not a move that runs has been answered already.
+      if (const auto at = moves_.find(*request.message_id_being_responded_to); at != moves_.end()) {
+        at->second->stop(false);
+      }
       co_return outcome::success();
     case CommandField::c_echo_rq:
       co_return co_await echo(*context, context_id, request);
@@ -137,6 +146,11 @@ Task<> Session::dispatch(std::uint8_t context_id, CommandSet request) {
     case CommandField::c_find_rq:
       if (context->kind == dicom::SOPClassKind::query_find) {
         co_return co_await find(*context, context_id, std::move(request));
+      }
+      break;
+    case CommandField::c_move_rq:
+      if (context->kind == dicom::SOPClassKind::query_move) {
+        co_return co_await move(*context, context_id, std::move(request));
       }
       break;
     case CommandField::c_get_rq:
@@ -185,6 +199,13 @@ void Session::respond(std::uint8_t context_id, const CommandSet& response, Bytes
 
 asio::awaitable<void> Session::until_in_flight_below(unsigned limit) {
   while (in_flight_ >= limit) {
+    wakeup_->timer.expires_at(net::Deadline::max());
+    co_await wakeup_->timer.async_wait(asio::as_tuple(asio::use_awaitable));
+  }
+}
+
+asio::awaitable<void> Session::until_moves_end() {
+  while (!moves_.empty()) {
     wakeup_->timer.expires_at(net::Deadline::max());
     co_await wakeup_->timer.async_wait(asio::as_tuple(asio::use_awaitable));
   }

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,12 +26,14 @@ namespace cairn::dimse {
 struct SessionEnvironment {
   Options options;
   AccessList access;
+  Remotes remotes;
   archive::Archive& archive;
   io::WorkerPool& pool;
   Counters counters;
   std::atomic<bool> draining{false};
 };
 
+class Mover;
 class ObjectFeed;
 
 /// A C-GET or C-MOVE that may begin.
@@ -62,6 +65,12 @@ class Session : public std::enable_shared_from_this<Session> {
   Task<> echo(const Context& context, std::uint8_t context_id, const dicom::CommandSet& request);
   Task<> store(const Context& context, std::uint8_t context_id, dicom::CommandSet request);
   Task<> find(const Context& context, std::uint8_t context_id, dicom::CommandSet request);
+  Task<> move(const Context& context, std::uint8_t context_id, dicom::CommandSet request);
+  static asio::awaitable<void> run_move(std::shared_ptr<Session> self, std::shared_ptr<Mover> mover, Context context,
+                                        std::uint8_t context_id, dicom::CommandSet request, Retrieve retrieve,
+                                        net::Clock::time_point began);
+  void requester_gone();
+  asio::awaitable<void> until_moves_end();
   Task<> get(const Context& context, std::uint8_t context_id, dicom::CommandSet request);
 
   /// Reads the identifier of a C-GET or C-MOVE and finds what it names. Empty: it was refused, and that was told.
@@ -101,6 +110,7 @@ class Session : public std::enable_shared_from_this<Session> {
   bool between_messages_ = false;
 
   unsigned in_flight_ = 0;  ///< stores whose commit is pending
+  std::map<std::uint16_t, std::shared_ptr<Mover>> moves_;  ///< that run, by message ID
   struct Wakeup;
   std::shared_ptr<Wakeup> wakeup_;
 

@@ -28,6 +28,8 @@ TEST(Config, TheShippedFileHasTheBuiltInDefaults) {
   EXPECT_EQ(shipped.dicom.idle_timeout_s, built_in.dicom.idle_timeout_s);
   EXPECT_EQ(shipped.dicom.stall_timeout_s, built_in.dicom.stall_timeout_s);
   EXPECT_TRUE(shipped.dicom.callers.empty());
+  EXPECT_TRUE(shipped.dicom.remotes.empty());
+  EXPECT_EQ(shipped.dicom.moves_outlive_requester, built_in.dicom.moves_outlive_requester);
   EXPECT_EQ(shipped.http.port, built_in.http.port);
   EXPECT_EQ(shipped.http.max_connections, built_in.http.max_connections);
   EXPECT_EQ(shipped.store.segment_mib, built_in.store.segment_mib);
@@ -59,6 +61,23 @@ TEST(Config, ABadValueIsNamedWithItsLine) {
   EXPECT_EQ(error_of("[[store.volume]]\nid = 1\ndirectory = \"a\"\n[[store.volume]]\nid = 1\ndirectory = \"b\"\n"),
             "c.toml:5: store.volume.id is used twice");
   EXPECT_NE(error_of("[dicom\n"), "");
+}
+
+TEST(Config, RemotesHaveDefaultsAndAreChecked) {
+  const Config c = parse_config(
+      "[[dicom.remote]]\nae_title = \"WS1\"\nhost = \"ws1\"\n[[dicom.remote]]\nae_title = \"WS2\"\n"
+      "host = \"10.0.0.1\"\nport = 11113\nretries = 0\ntransfer_syntaxes = [\"1.2.840.10008.1.2\"]\n",
+      "c.toml");
+  ASSERT_EQ(c.dicom.remotes.size(), 2u);
+  EXPECT_EQ(c.dicom.remotes[0].port, 104);
+  EXPECT_EQ(c.dicom.remotes[0].retries, 3u);
+  EXPECT_EQ(c.dicom.remotes[0].transfer_syntaxes.size(), 2u);
+  EXPECT_EQ(c.dicom.remotes[1].retries, 0u);
+  const std::string remote = "[[dicom.remote]]\nae_title = \"WS1\"\nhost = \"ws1\"\n";
+  EXPECT_EQ(error_of(remote + remote), "c.toml:5: dicom.remote.ae_title is used twice");
+  EXPECT_EQ(error_of("[[dicom.remote]]\nae_title = \"CAIRN\"\nhost = \"a\"\n"), "c.toml:2: dicom.remote.ae_title is our own");
+  EXPECT_NE(error_of(remote + "transfer_syntaxes = [\"1.2.840.10008.1.2.4.70\"]\n").find("c.toml:4:"), std::string::npos);
+  EXPECT_NE(error_of("[[dicom.remote]]\nae_title = \"WS1\"\n"), "");
 }
 
 TEST(Config, CallersInheritTheDuplicatePolicy) {
