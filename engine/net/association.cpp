@@ -76,7 +76,7 @@ asio::awaitable<void> Association::yield() {
 
 // Reads at least one byte into the inbox. What is queued goes out first: so an answer is never later than our next
 // read, and the answers to commands that came together leave together.
-Task<> Association::fill(Deadline deadline) {
+Task<> Association::fill(Deadline deadline, DataSink* sink) {
   flush();
   if (!inbox_) {
     CAIRN_CO_TRYV(co_await stream_->wait_readable(deadline));
@@ -105,12 +105,12 @@ Task<> Association::fill(Deadline deadline) {
       co_return outcome::success();
     }
     bytes_since_yield_ = 0;
-    CAIRN_CO_TRYV(co_await stream_->wait_readable(deadline));
+    CAIRN_CO_TRYV(co_await (sink != nullptr ? wait_for_data(*sink, deadline) : stream_->wait_readable(deadline)));
   }
 }
 
 // The next indication. `patience` is for silence between PDUs; inside one it is the stall limit, in set-up ARTIM.
-Task<Indication> Association::next(std::chrono::milliseconds patience) {
+Task<Indication> Association::next(std::chrono::milliseconds patience, DataSink* sink) {
   for (;;) {
     Bytes input = inbox();
     const Indication indication = upper_layer_.receive(input);
@@ -119,7 +119,7 @@ Task<Indication> Association::next(std::chrono::milliseconds patience) {
     if (indication != Indication::more) co_return indication;
     const auto allowed = upper_layer_.inside_pdu() ? std::min(patience, options_.stall) : patience;
     const bool timed = upper_layer_.artim_running();
-    auto filled = co_await fill(timed ? artim_deadline() : Clock::now() + allowed);
+    auto filled = co_await fill(timed ? artim_deadline() : Clock::now() + allowed, sink);
     if (!filled) {
       if (timed && filled.error() == Errc::timeout) {
         upper_layer_.artim_expired();
@@ -213,9 +213,8 @@ Task<Association::Incoming> Association::next_command() {
   }
 }
 
-Task<> Association::wait_for_data(DataSink& sink) {
+Task<> Association::wait_for_data(DataSink& sink, Deadline limit) {
   bytes_since_yield_ = 0;
-  const Deadline limit = Clock::now() + options_.stall;
   for (;;) {
     sink.relieve();
     auto waited = co_await stream_->wait_readable(std::min(limit, Clock::now() + kRelieveInterval));
@@ -227,7 +226,7 @@ Task<> Association::receive_data(std::uint8_t context_id, DataSink& sink) {
   for (bool last = false;;) {
     while (upper_layer_.payload_remaining() == 0) {
       if (last) co_return outcome::success();
-      CAIRN_CO_TRY(const Indication i, co_await next(options_.stall));
+      CAIRN_CO_TRY(const Indication i, co_await next(options_.stall, &sink));
       if (i == Indication::release_rq) {
         co_return violation(Errc::malformed, "release inside a message", pdu::Abort::unexpected_pdu);
       }
@@ -258,7 +257,7 @@ Task<> Association::receive_data(std::uint8_t context_id, DataSink& sink) {
         co_return read.error();
       }
       if (!read.value()) {
-        CAIRN_CO_TRYV(co_await wait_for_data(sink));
+        CAIRN_CO_TRYV(co_await wait_for_data(sink, Clock::now() + options_.stall));
         continue;
       }
       if (*read.value() == 0) co_return lost();

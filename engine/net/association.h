@@ -116,10 +116,11 @@ class Association : public std::enable_shared_from_this<Association> {
 
  private:
   Bytes inbox() const noexcept { return {inbox_.get() + inbox_begin_, inbox_end_ - inbox_begin_}; }
-  Task<> fill(Deadline deadline);
-  Task<Indication> next(std::chrono::milliseconds patience);
+  /// `sink`, inside a data set, is asked to relieve while nothing comes.
+  Task<> fill(Deadline deadline, DataSink* sink = nullptr);
+  Task<Indication> next(std::chrono::milliseconds patience, DataSink* sink = nullptr);
   Task<> take_command_fragment(std::string& command);
-  Task<> wait_for_data(DataSink& sink);
+  Task<> wait_for_data(DataSink& sink, Deadline limit);
   asio::awaitable<void> yield();
   Error ended(Indication indication);
   Error lost();

@@ -139,6 +139,25 @@ TEST(Acceptor, ASenderThatStopsInMidPDUIsAborted) {
   EXPECT_TRUE(other.alive());
 }
 
+// Wherever it stops, in a PDU or after a whole one, the archive is asked to give up the memory held for it.
+TEST(Acceptor, MemoryOfAStoreThatStopsIsGivenUp) {
+  for (const std::size_t cut : {std::size_t{1000}, std::size_t{0}}) {
+    TestServer server;
+    Peer peer(server.port());
+    peer.associate();
+    const std::string fragments = Peer::message(3, Peer::store_request(1, "1.2.3"), std::string(40'000, 'x'), 10'000);
+    std::string last;
+    pdu::append_p_data(last, 3, false, as_bytes(std::string(40'000 % (10'000 - 6), 'x')), 10'000);
+    peer.send(fragments.substr(0, fragments.size() - last.size() - cut));  // and the last fragment never comes
+    for (int i = 0; i < 100 && server.archive.open_receivers == 0; ++i) std::this_thread::sleep_for(10ms);
+    std::this_thread::sleep_for(100ms);
+    const int before = server.archive.relieved;
+    for (int i = 0; i < 200 && server.archive.relieved < before + 2; ++i) std::this_thread::sleep_for(10ms);
+    EXPECT_GE(server.archive.relieved, before + 2) << "cut by " << cut;
+    EXPECT_EQ(server.archive.open_receivers, 1);
+  }
+}
+
 TEST(Acceptor, AnIdleAssociationIsAborted) {
   dimse::Options options;
   options.idle = 200ms;
