@@ -264,6 +264,8 @@ Config parse_config(std::string_view text, std::string_view name) {
 }
 
 Config read_config(const std::filesystem::path& file) {
+  std::error_code ec;
+  if (std::filesystem::is_directory(file, ec)) throw ConfigError(file.string() + ": is a directory");
   std::ifstream in(file, std::ios::binary);
   if (!in) throw ConfigError(file.string() + ": cannot be read");
   std::ostringstream text;

@@ -4,6 +4,7 @@
 // associations or requests, those under way end within their grace, the log flushes and seals, the lock goes.
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <boost/asio/executor_work_guard.hpp>
@@ -109,10 +110,24 @@ sigset_t block_end_signals() {
   return signals;
 }
 
+/// Every association and connection takes a descriptor; without one, a peer would wait for an answer in vain.
+void raise_descriptor_limit(const Config& config) {
+  constexpr rlim_t kOwn = 512;  // segments, the index, queues
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  const rlim_t wanted = config.dicom.max_associations + config.http.max_connections + kOwn;
+  if (limit.rlim_cur >= wanted) return;
+  limit.rlim_cur = std::min(wanted, limit.rlim_max);
+  if (::setrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur == wanted) return;
+  log::warning("the limit of open files is too low for the associations and connections allowed",
+               {{"limit", limit.rlim_cur}, {"wanted", wanted}});
+}
+
 }  // namespace
 
 int serve(const Config& config) {
   const sigset_t end_signals = block_end_signals();
+  raise_descriptor_limit(config);
   const std::size_t cores = std::max(1u, std::thread::hardware_concurrency());
   io::WorkerPool blocking(kBlockingThreads, "blocking");
   io::WorkerPool workers(config.workers.threads ? config.workers.threads : cores, "worker");

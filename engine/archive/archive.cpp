@@ -121,7 +121,6 @@ Result<> LocalArchive::open_index() {
   o.unpersisted_records = options_.unpersisted_records;
   o.unpersisted_bytes = options_.unpersisted_bytes;
   o.cache_bytes = options_.index_cache_bytes;
-  o.rebuild = options_.rebuild_index;
   o.compare = [this](const store::InstanceRow& stored, const store::InstanceRecord& newer) {
     return compare_content(*log_, stored, newer);
   };
@@ -160,6 +159,12 @@ Result<store::ReplaySummary> LocalArchive::replay() {
   };
   const std::string positions = index_->positions();
   if (positions.empty()) return from_nothing();
+  // What the index knows is proof that a volume is not new, also where the index itself is to be dropped.
+  if (const Result<> met = log_->meet(positions); !met && met.error() == Errc::not_found) return met.error();
+  if (options_.rebuild_index) {
+    CAIRN_TRYV(index_->reset("asked for"));
+    return from_nothing();
+  }
   const char* reason = "it does not belong to this log";
   const Result<bool> belongs = index_belongs_to_log();
   if (!belongs) {

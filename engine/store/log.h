@@ -112,6 +112,7 @@ struct VolumeStats {
   std::uint64_t free_bytes = 0;
   std::uint64_t queue_depth = 0;
   bool failed = false;
+  bool full = false;  ///< at its reserve: takes no store until space is freed
   Histogram::Snapshot batch_instances;  ///< commits per flush
   Histogram::Snapshot flush_us;         ///< time of a flush
 };
@@ -123,6 +124,10 @@ class Log {
   /// Opens the volumes; commits and parts can be read afterwards. Errors: io, corrupt (a volume file), mismatch
   /// (a volume or segment of another archive), not_found (nothing is left of a volume). `files` outlives the log.
   static Result<std::unique_ptr<Log>> open(LogOptions options, io::FileSystem& files);
+
+  /// Whether something is left of every configured volume that `positions` names. To be asked before an index that
+  /// seems foreign is dropped: an empty mount point looks like a new volume. Errors: not_found, malformed.
+  virtual Result<> meet(std::string_view positions) = 0;
 
   /// Creates volumes that are new, finds the end of each, then hands every durable commit after `positions` (empty: from the beginning) to the
   /// applier, in sequence order, reading headers and not pixels. Before start(). Errors: malformed (the token), mismatch

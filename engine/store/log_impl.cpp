@@ -111,11 +111,21 @@ Error LogImpl::nothing_left(std::uint32_t id) {
   return fail(Errc::not_found, "a storage volume of the archive");
 }
 
-// Only now is anything written: the index has been asked, too, whether it knows a volume that seems new.
-Result<> LogImpl::take_in_volumes(const Positions& from) {
+Result<> LogImpl::none_emptied(const Positions& from) {
   for (const std::uint32_t id : fresh_) {
     if (from.volumes.contains(id)) return nothing_left(id);
   }
+  return outcome::success();
+}
+
+Result<> LogImpl::meet(std::string_view positions) {
+  CAIRN_TRY(const Positions from, Positions::decode(positions));
+  return none_emptied(from);
+}
+
+// Only now is anything written: the index has been asked, too, whether it knows a volume that seems new.
+Result<> LogImpl::take_in_volumes(const Positions& from) {
+  CAIRN_TRYV(none_emptied(from));
   for (const std::uint32_t id : fresh_) {
     CAIRN_TRYV(volumes_.at(id)->create_volume_file());
   }
@@ -243,12 +253,14 @@ std::vector<VolumeStats> LogImpl::stats() const {
     stats.free_bytes = volume->free_bytes();
     stats.device_bytes = volume->prewritten_bytes();
     if (!started_) continue;
-    const Appender& appender = *appenders_[index++];
+    Appender& appender = *appenders_[index++];
     stats.appended_bytes = appender.appended_bytes();
     stats.durable_bytes = appender.durable_bytes();
     stats.device_bytes += appender.device_bytes();
     stats.queue_depth = appender.queue_depth();
     stats.failed = appender.failed();
+    const std::optional<Error> refusal = appender.refusal();
+    stats.full = refusal && *refusal == Errc::out_of_space;
     stats.batch_instances = appender.batch_instances().snapshot();
     stats.flush_us = appender.flush_us().snapshot();
   }

@@ -29,6 +29,7 @@ class LogImpl final : public Log {
                                                Sabotage sabotage = Sabotage::none);
   ~LogImpl() override;
 
+  Result<> meet(std::string_view positions) override;
   Result<ReplaySummary> replay(std::string_view positions, Applier& applier) override;
   Result<> start(Applier& applier) override;
   void stop() override;
@@ -52,6 +53,7 @@ class LogImpl final : public Log {
   LogImpl(LogOptions options, Threads threads, Sabotage sabotage);
   Result<> meet_volumes(const Identity& archive);
   static Error nothing_left(std::uint32_t id);
+  Result<> none_emptied(const Positions& from);
   Result<> take_in_volumes(const Positions& from);
 
   const LogOptions options_;

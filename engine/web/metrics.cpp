@@ -122,6 +122,7 @@ void write_archive_metrics(MetricsWriter& writer, const archive::Stats& stats) {
     measured("cairn_volume_prewritten_segments", "Segments ready for use", volume.prewritten);
     measured("cairn_volume_free_bytes", "Free space of the file system", volume.free_bytes);
     measured("cairn_volume_queue_depth", "Requests waiting for the appender", volume.queue_depth);
+    measured("cairn_volume_full", "1 when the volume is at its reserve and takes no store", volume.full ? 1 : 0);
     measured("cairn_volume_failed", "1 when the volume takes no more data", volume.failed ? 1 : 0);
     writer.histogram("cairn_volume_batch_instances", "Instances made durable by one flush", volume.batch_instances, 1,
                      label);

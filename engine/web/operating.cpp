@@ -1,5 +1,7 @@
 #include "engine/web/operating.h"
 
+#include <algorithm>
+
 #include "engine/web/error_response.h"
 
 namespace cairn::web {
@@ -55,6 +57,10 @@ std::vector<std::string> faults_of(const archive::Stats& stats, std::uint64_t in
   std::vector<std::string> faults;
   for (const auto& volume : stats.volumes) {
     if (volume.failed) faults.push_back("storage volume " + std::to_string(volume.id) + " has failed");
+  }
+  const auto refuses = [](const auto& volume) { return volume.full || volume.failed; };
+  if (!stats.volumes.empty() && std::all_of(stats.volumes.begin(), stats.volumes.end(), refuses)) {
+    faults.emplace_back("stores are refused: no storage volume has space left");
   }
   if (stats.committed > stats.applied && stats.committed - stats.applied > index_lag_limit) {
     faults.push_back("the index lags by " + std::to_string(stats.committed - stats.applied) + " commits");

@@ -18,6 +18,7 @@ std::string stats_json(const archive::Stats& stats) {
   for (const auto& volume : stats.volumes) {
     volumes.push_back(json::object{{"id", volume.id},
                                    {"failed", volume.failed},
+                                   {"full", volume.full},
                                    {"appended_bytes", volume.appended_bytes},
                                    {"durable_bytes", volume.durable_bytes},
                                    {"device_bytes", volume.device_bytes},

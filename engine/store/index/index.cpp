@@ -101,7 +101,7 @@ Result<std::unique_ptr<Index>> Index::open(IndexOptions options) {
   std::error_code ec;
   const bool present = fs::exists(s.options.directory / "CURRENT", ec);
   const bool leftovers = !present && fs::exists(s.options.directory, ec) && !fs::is_empty(s.options.directory, ec);
-  if (present && !s.options.rebuild) {
+  if (present) {
     const Result<> opened = open_database(s);
     if (opened) return index;
     const bool damaged = opened.error() == Errc::corrupt;
@@ -109,7 +109,7 @@ Result<std::unique_ptr<Index>> Index::open(IndexOptions options) {
     CAIRN_TRYV(create_database(s, damaged ? opened.error().where : "it cannot be opened"));
     return index;
   }
-  const char* reason = s.options.rebuild ? "asked for" : leftovers ? "files are missing" : "";
+  const char* reason = leftovers ? "files are missing" : "";
   if (*reason != '\0') log::warning("index", {{"rebuild", reason}});
   CAIRN_TRYV(create_database(s, reason));
   return index;

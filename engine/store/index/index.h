@@ -35,7 +35,6 @@ struct IndexOptions {
   std::uint32_t unpersisted_records = 30'000;   ///< longest tail that a crash may leave to replay
   std::uint64_t unpersisted_bytes = 64u << 20;  ///< the same in bytes of rows
   std::size_t cache_bytes = 256u << 20;         ///< of blocks read
-  bool rebuild = false;                         ///< drop what is there
   CompareContent compare;                       ///< required
 };
 
@@ -52,7 +51,7 @@ class Index final : public Applier {
   Result<> persist();
   /// Persists and closes; no other call may run or follow, no view may be alive.
   Result<> close();
-  /// Drops everything and begins empty, as open() with `rebuild`. Not while views are alive. Errors: io.
+  /// Drops everything and begins empty. Not while views are alive. Errors: io.
   Result<> reset(const char* reason);
   /// While a long replay runs: persists in larger steps.
   void set_bulk(bool bulk) noexcept;

@@ -32,6 +32,8 @@ def one(random, seed, reserve):
         h.expect(result['statuses'].get('A700', 0) > 0, f'no A700 on a full disk: {result}')
         h.expect(set(result['statuses']) == {'0000', 'A700'}, f'other answers than success and A700: {result}')
         h.expect(server.running(), f'the server died of a full disk\n{server.log_tail()}')
+        status, body = server.get('/healthz')
+        h.expect(status == 503 and b'space' in bytes(body), f'healthz while stores are refused: {status} {body}')
         journal.read()
         faults = h.check(server, journal)
         h.expect(not faults, 'reading while the disk is full:\n' + '\n'.join(faults[:10]))
@@ -43,6 +45,7 @@ def one(random, seed, reserve):
                 break
             h.expect(time.monotonic() < deadline, f'30 s after space was freed stores still fail: {more}')
             time.sleep(.5)
+        h.expect(server.get('/healthz')[0] == 200, 'healthz is not well again after space was freed')
         journal.read()
         server.kill()
         server.start()

@@ -120,6 +120,30 @@ TEST_F(ArchiveTest, AllRealFilesComeBackAndAreFoundAndSurviveReopening) {
   EXPECT_EQ(dump(), live);
 }
 
+// An unmounted volume is an empty directory, or none. The index knows better, and a new volume of the same id would take
+// stores that nobody finds again once the disk is back.
+TEST_F(ArchiveTest, AVolumeOfWhichNothingIsLeftIsNotMadeAnew) {
+  options_.log.volumes = {{0, options_.directory / "disk"}};
+  open();
+  Sample s;
+  ASSERT_TRUE(run(receive(archive(), s.stream())));
+  archive_.reset();
+  const fs::path away = options_.directory / "away";
+  fs::rename(options_.directory / "disk", away);
+  for (const bool reindex : {false, true}) {
+    options_.rebuild_index = reindex;
+    const auto refused = Archive::open(options_, workers_);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error(), Errc::not_found);
+  }
+  options_.rebuild_index = false;
+  fs::remove_all(options_.directory / "disk");
+  fs::rename(away, options_.directory / "disk");
+  open();
+  EXPECT_EQ(archive().opened_with().commits, 0u) << "the index is still there";
+  EXPECT_EQ(archive().stats().counts.instances, 1u);
+}
+
 // What the process does that the next test kills: a process of its own, since a fork has none of its parent's threads.
 void store_fifty_and_die(const Options& options) {
   io::WorkerPool workers(1, "child");

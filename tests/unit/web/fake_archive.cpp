@@ -228,6 +228,7 @@ archive::Stats FakeArchive::stats() {
   archive::Stats stats;
   stats.volumes.resize(1);
   stats.volumes[0].failed = volume_failed;
+  stats.volumes[0].full = volume_full;
   stats.volumes[0].free_bytes = 1u << 30;
   const std::scoped_lock lock(mutex_);
   stats.counts.instances = stored_.size();

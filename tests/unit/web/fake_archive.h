@@ -16,7 +16,7 @@ class FakeArchive final : public archive::Archive {
   std::size_t part_bytes = 1000;
   /// A view at or behind this offset fails as damaged.
   std::atomic<std::uint64_t> corrupt_from{UINT64_MAX};
-  std::atomic<bool> volume_failed{false};
+  std::atomic<bool> volume_failed{false}, volume_full{false};
   /// receive() fails with out_of_space.
   std::atomic<bool> full{false};
   std::atomic<int> scrub_faults{0};

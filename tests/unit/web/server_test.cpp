@@ -198,6 +198,16 @@ TEST(WebServer, IsUnwellWhenAVolumeHasFailed) {
   EXPECT_THAT(reply.body, HasSubstr("storage volume 0 has failed"));
 }
 
+TEST(WebServer, IsUnwellWhileStoresAreRefusedForWantOfSpace) {
+  TestServer server;
+  server.archive.volume_full = true;
+  const Reply reply = get(server.port(), "/healthz");
+  EXPECT_EQ(reply.status, 503);
+  EXPECT_THAT(reply.body, HasSubstr("no storage volume has space left"));
+  server.archive.volume_full = false;
+  EXPECT_EQ(get(server.port(), "/healthz").status, 200);
+}
+
 TEST(WebServer, CountsRequestsByRouteAndStatus) {
   TestServer server;
   get(server.port(), "/healthz");
