@@ -1,5 +1,8 @@
 #include "engine/store/index/database.h"
 
+#include <array>
+#include <cstdarg>
+#include <cstdio>
 #include <deque>
 #include <mutex>
 #include <vector>
@@ -85,6 +88,21 @@ rocksdb::ColumnFamilyOptions family_options(const Tuning& t, const std::shared_p
   return o;
 }
 
+// RocksDB keeps its notes in a file of its own unless told otherwise, and with assertions on (as Debian builds it) a full
+// disk under that file ends the process.
+class Notes final : public rocksdb::Logger {
+ public:
+  Notes() : rocksdb::Logger(rocksdb::InfoLogLevel::ERROR_LEVEL) {}
+  using rocksdb::Logger::Logv;
+  void Logv(const char* format, va_list values) override { Logv(rocksdb::InfoLogLevel::INFO_LEVEL, format, values); }
+  void Logv(const rocksdb::InfoLogLevel level, const char* format, va_list values) override {
+    if (level < rocksdb::InfoLogLevel::ERROR_LEVEL || level > rocksdb::InfoLogLevel::FATAL_LEVEL) return;
+    std::array<char, 512> text;
+    std::vsnprintf(text.data(), text.size(), format, values);
+    log::error("index", {{"rocksdb", std::string_view(text.data())}});
+  }
+};
+
 rocksdb::DBOptions database_options() {
   rocksdb::DBOptions o;
   o.create_if_missing = true;
@@ -98,8 +116,7 @@ rocksdb::DBOptions database_options() {
   o.avoid_flush_during_shutdown = true;
   o.stats_dump_period_sec = 0;
   o.stats_persist_period_sec = 0;
-  o.info_log_level = rocksdb::ERROR_LEVEL;
-  o.keep_log_file_num = 2;
+  o.info_log = std::make_shared<Notes>();
   o.bytes_per_sync = 1u << 20;
   o.env = rocksdb::Env::Default();
   o.env->SetBackgroundThreads(1, rocksdb::Env::HIGH);
