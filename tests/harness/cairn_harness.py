@@ -81,11 +81,17 @@ SMALL = {
 
 
 def toml(settings):
-    lines = []
+    """A list of dictionaries becomes an array of tables."""
+    lines, tables = [], []
     for section, keys in settings.items():
         lines.append(f'[{section}]')
-        lines += [f'{k} = {json.dumps(v)}' for k, v in keys.items()]
-    return '\n'.join(lines) + '\n'
+        for k, v in keys.items():
+            if isinstance(v, list) and v and isinstance(v[0], dict):
+                for item in v:
+                    tables += [f'[[{section}.{k}]]'] + [f'{name} = {json.dumps(value)}' for name, value in item.items()]
+            else:
+                lines.append(f'{k} = {json.dumps(v)}')
+    return '\n'.join(lines + tables) + '\n'
 
 
 class Server:
