@@ -9,6 +9,7 @@
 #include "codec/image.h"
 #include "codec/voi.h"
 #include "tests/unit/codec/encoders.h"
+#include "tests/unit/codec/jpeg_ls_encoder.h"
 #include "tests/unit/codec/jpeg_writer.h"
 
 namespace {
@@ -94,6 +95,9 @@ void decode_jpeg_lossless(benchmark::State& s) {
   decode(s, uids::kJPEGLosslessSV1,
          codec::test::write_jpeg_lossless({.rows = kSide, .columns = kSide, .precision = 12}, samples));
 }
+void decode_jpeg_ls(benchmark::State& s) {
+  decode(s, uids::kJPEGLSLossless, codec::test::encode_jpeg_ls(slice(), kSide, kSide, 1, 12));
+}
 void decode_rle(benchmark::State& s) {
   decode(s, uids::kRLELossless, rle(slice()));
 }
@@ -141,6 +145,7 @@ void encode_jpeg_quality(benchmark::State& state) {
 BENCHMARK(decode_htj2k);
 BENCHMARK(decode_jpeg2000);
 BENCHMARK(decode_jpeg_lossless);
+BENCHMARK(decode_jpeg_ls);
 BENCHMARK(decode_rle);
 BENCHMARK(decode_native);
 BENCHMARK(window_slice)->Arg(0)->Arg(1)->Arg(2);

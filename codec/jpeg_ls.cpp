@@ -3,6 +3,7 @@
 // Our own since CharLS 2.4 loops without end on damaged data.
 #include "codec/jpeg_ls.h"
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <span>
@@ -14,77 +15,107 @@
 namespace cairn::codec {
 namespace {
 
-constexpr unsigned kMaxGolomb = 20;  // an order past the precision comes from damage only
+#define CAIRN_INLINE [[gnu::always_inline]]
+#if defined(__x86_64__)
+#define CAIRN_BMI [[gnu::target("bmi,bmi2,lzcnt"), gnu::noinline]]
+bool has_bmi() noexcept {
+  static const bool kHas = __builtin_cpu_supports("bmi2") != 0 && __builtin_cpu_supports("lzcnt") != 0;
+  return kHas;
+}
+#else
+#define CAIRN_BMI
+constexpr bool has_bmi() noexcept {
+  return false;
+}
+#endif
 
 unsigned octet(Bytes b, std::size_t i) {
   return std::to_integer<unsigned>(b[i]);
 }
 
-/// Decodes the lines of one scan. Line buffers hold a sample before and one after the line.
+/// Decodes the lines of one scan. Line buffers hold a sample before and one after the line. `kPlain`: NEAR 0 and MAXVAL
+/// 2^P - 1, where reconstruction is a mask.
+template <bool kPlain>
 class ScanDecoder {
  public:
-  ScanDecoder(const JPEGLSParameters& p, Bytes coded, std::size_t begin, std::uint32_t columns)
+  ScanDecoder(const JPEGLSParameters& p, const JPEGLSScanBits& bits, std::uint32_t columns)
       : p_(p),
-        bits_(coded, begin),
+        gradients_(p),
+        bits_(bits),
+        size_bits_(bits.size_bits()),
         columns_(columns),
         step_(2 * p.near_lossless + 1),
-        span_(p.range * step_),
-        gradients_(static_cast<std::size_t>(p.max_value) * 2 + 1) {
-    const std::int32_t a = std::max(2, (p.range + 32) / 64);
-    for (auto& context : contexts_) context.a = a;
+        span_(p.range * step_) {
+    const auto a = static_cast<std::uint32_t>(std::max(2, (p.range + 32) / 64));
+    for (auto& context : contexts_) {
+      context.a = a;
+      context.prepare(p.near_lossless == 0);
+    }
     for (auto& context : runs_) context.a = a;
-    for (std::int32_t d = -p.max_value; d <= p.max_value; ++d)
-      gradients_[static_cast<std::size_t>(d + p.max_value)] = quantize(d);
   }
 
   /// `current` and `previous` point at the first sample. False on damage.
-  bool line(std::int32_t* current, std::int32_t* previous, std::uint32_t& run_index) {
-    JPEGLSBitReader bits = bits_;  // in registers
-    const bool good = line_with(bits, current, previous, run_index);
-    bits_ = bits;
-    return good && !bits.overrun();
+  bool line(std::uint16_t* current, std::uint16_t* previous, std::uint32_t& run_index) {
+    return has_bmi() ? line_bmi(current, previous, run_index) : line_with(current, previous, run_index);
   }
 
   /// Sample interleaving: a pixel's components share the run mode.
-  bool pixel_line(std::span<std::int32_t*> current, std::span<std::int32_t*> previous, std::uint32_t& run_index) {
-    JPEGLSBitReader bits = bits_;
-    const bool good = pixel_line_with(bits, current, previous, run_index);
-    bits_ = bits;
-    return good && !bits.overrun();
+  bool pixel_line(std::span<std::uint16_t*> current, std::span<std::uint16_t*> previous, std::uint32_t& run_index) {
+    return has_bmi() ? pixel_line_bmi(current, previous, run_index) : pixel_line_with(current, previous, run_index);
   }
 
-  std::size_t position() const { return bits_.position(); }
+  std::uint64_t at_bits() const noexcept { return bits_.at_bits(); }
 
  private:
-  bool line_with(JPEGLSBitReader& bits, std::int32_t* current, std::int32_t* previous, std::uint32_t& run_index) {
-    current[-1] = previous[0];
-    previous[columns_] = previous[columns_ - 1];
-    for (std::uint32_t x = 0; x < columns_;) {
-      const std::int32_t q = context_of(current[static_cast<std::ptrdiff_t>(x) - 1], previous + x);
-      if (q != 0) {
-        if (!regular(bits, q, current + x, previous + x)) return false;
-        ++x;
-        continue;
-      }
-      const std::int32_t value = current[static_cast<std::ptrdiff_t>(x) - 1];
-      std::uint32_t length = 0;
-      if (!run_length(bits, columns_ - x, run_index, length)) return false;
-      std::fill_n(current + x, length, value);
-      x += length;
-      if (x == columns_) break;
-      const std::int32_t above = previous[x];
-      const bool same = near(value, above);
-      std::int32_t error = 0;
-      if (!interruption(bits, same ? 1 : 0, run_index, error)) return false;
-      current[x] = reconstruct(same ? value : above, !same && value > above ? -error : error);
-      ++x;
-      if (run_index > 0) --run_index;
-    }
-    return true;
+  // One body, compiled twice: shifts by a variable and leading zeros cost a third of the time without BMI.
+  CAIRN_BMI bool line_bmi(std::uint16_t* current, std::uint16_t* previous, std::uint32_t& run_index) {
+    return line_with(current, previous, run_index);
+  }
+  CAIRN_BMI bool pixel_line_bmi(std::span<std::uint16_t*> current, std::span<std::uint16_t*> previous,
+                                std::uint32_t& run_index) {
+    return pixel_line_with(current, previous, run_index);
   }
 
-  bool pixel_line_with(JPEGLSBitReader& bits, std::span<std::int32_t*> current, std::span<std::int32_t*> previous,
-                       std::uint32_t& run_index) {
+  CAIRN_INLINE bool line_with(std::uint16_t* current, std::uint16_t* previous, std::uint32_t& run_index) {
+    JPEGLSBitReader bits = bits_;  // in registers
+    const std::int8_t* const g = gradients_.zero();
+    current[-1] = previous[0];
+    previous[columns_] = previous[columns_ - 1];
+    std::int32_t a = current[-1];
+    std::int32_t c = previous[-1];
+    std::int32_t b = previous[0];
+    for (std::uint32_t x = 0; x < columns_;) {
+      const std::int32_t d = previous[x + 1];
+      const std::int32_t q = 81 * g[d - b] + 9 * g[b - c] + g[c - a];
+      if (q != 0) [[likely]] {
+        if (!regular(bits, q, a, b, c, a)) return false;
+        current[x++] = static_cast<std::uint16_t>(a);
+        c = b;
+        b = d;
+        continue;
+      }
+      std::uint32_t length = 0;
+      if (!run_length(bits, columns_ - x, run_index, length)) return false;
+      std::fill_n(current + x, length, static_cast<std::uint16_t>(a));
+      x += length;
+      if (x == columns_) break;
+      b = previous[x];
+      const bool same = near(a, b);
+      std::int32_t error = 0;
+      if (!interruption(bits, same ? 1 : 0, run_index, error)) return false;
+      a = reconstruct(same ? a : b, !same && a > b ? -error : error);
+      current[x++] = static_cast<std::uint16_t>(a);
+      if (run_index > 0) --run_index;
+      c = b;
+      b = previous[x];
+    }
+    bits_ = bits;
+    return bits.at_bits() <= size_bits_;
+  }
+
+  CAIRN_INLINE bool pixel_line_with(std::span<std::uint16_t*> current, std::span<std::uint16_t*> previous,
+                                    std::uint32_t& run_index) {
+    JPEGLSBitReader bits = bits_;
     const std::size_t components = current.size();
     for (std::size_t k = 0; k < components; ++k) {
       current[k][-1] = previous[k][0];
@@ -92,58 +123,51 @@ class ScanDecoder {
     }
     std::array<std::int32_t, 4> q{};
     for (std::uint32_t x = 0; x < columns_;) {
-      const std::ptrdiff_t left = static_cast<std::ptrdiff_t>(x) - 1;
       std::int32_t any = 0;
       for (std::size_t k = 0; k < components; ++k) {
-        q[k] = context_of(current[k][left], previous[k] + x);
+        q[k] = context_of(current[k] + x, previous[k] + x);
         any |= q[k];
       }
       if (any != 0) {
         for (std::size_t k = 0; k < components; ++k) {
-          if (!regular(bits, q[k], current[k] + x, previous[k] + x)) return false;
+          const std::uint16_t* const above = previous[k] + x;
+          std::int32_t value = 0;
+          if (!regular(bits, q[k], current[k][std::ptrdiff_t{x} - 1], above[0], above[-1], value)) return false;
+          current[k][x] = static_cast<std::uint16_t>(value);
         }
         ++x;
         continue;
       }
       std::uint32_t length = 0;
       if (!run_length(bits, columns_ - x, run_index, length)) return false;
-      for (std::size_t k = 0; k < components; ++k) std::fill_n(current[k] + x, length, current[k][left]);
+      for (std::size_t k = 0; k < components; ++k)
+        std::fill_n(current[k] + x, length, current[k][std::ptrdiff_t{x} - 1]);
       x += length;
       if (x == columns_) break;
       for (std::size_t k = 0; k < components; ++k) {
-        const std::int32_t value = current[k][left];
+        const std::int32_t value = current[k][std::ptrdiff_t{x} - 1];
         const std::int32_t above = previous[k][x];
         std::int32_t error = 0;
         if (!interruption(bits, 0, run_index, error)) return false;
-        current[k][x] = reconstruct(above, value > above ? -error : error);
+        current[k][x] = static_cast<std::uint16_t>(reconstruct(above, value > above ? -error : error));
       }
       ++x;
       if (run_index > 0) --run_index;
     }
-    return true;
+    bits_ = bits;
+    return bits.at_bits() <= size_bits_;
   }
 
   bool near(std::int32_t a, std::int32_t b) const { return (a > b ? a - b : b - a) <= p_.near_lossless; }
 
-  std::int8_t quantize(std::int32_t d) const {
-    if (d <= -p_.t3) return -4;
-    if (d <= -p_.t2) return -3;
-    if (d <= -p_.t1) return -2;
-    if (d < -p_.near_lossless) return -1;
-    if (d <= p_.near_lossless) return 0;
-    if (d < p_.t1) return 1;
-    if (d < p_.t2) return 2;
-    if (d < p_.t3) return 3;
-    return 4;
+  /// -364 to 364; 0 is run mode.
+  CAIRN_INLINE std::int32_t context_of(const std::uint16_t* current, const std::uint16_t* above) const {
+    const std::int8_t* const g = gradients_.zero();
+    return 81 * g[above[1] - above[0]] + 9 * g[above[0] - above[-1]] + g[above[-1] - current[-1]];
   }
 
-  /// -364 to 364; 0 is run mode. `above` points at Rb.
-  std::int32_t context_of(std::int32_t left, const std::int32_t* above) const {
-    const std::int8_t* const g = gradients_.data() + p_.max_value;
-    return 81 * g[above[1] - above[0]] + 9 * g[above[0] - above[-1]] + g[above[-1] - left];
-  }
-
-  std::int32_t reconstruct(std::int32_t predicted, std::int32_t error) const {
+  CAIRN_INLINE std::int32_t reconstruct(std::int32_t predicted, std::int32_t error) const {
+    if constexpr (kPlain) return (predicted + error) & p_.max_value;
     std::int32_t v = predicted + error * step_;
     if (v < -p_.near_lossless) {
       v += span_;
@@ -153,43 +177,44 @@ class ScanDecoder {
     return std::clamp(v, 0, p_.max_value);
   }
 
-  /// Limited-length Golomb code (A.5.3). False where its unary part is longer than any code.
-  bool golomb(JPEGLSBitReader& bits, unsigned k, std::int32_t limit, std::uint32_t& value) {
-    const auto most = static_cast<std::uint32_t>(limit) - p_.quantized_bits - 1;
-    const std::uint32_t prefix = bits.unary(most);
+  /// Limited-length Golomb code (A.5.3), `k` at most 20. False for what no encoder writes.
+  CAIRN_INLINE bool golomb(JPEGLSBitReader& bits, unsigned k, std::int32_t limit, std::uint32_t& value) {
+    const std::uint64_t window = bits.window();
+    const auto prefix = static_cast<unsigned>(std::countl_zero(window));
+    if (prefix < static_cast<unsigned>(std::min(kEasyPrefix, limit - 1 - static_cast<int>(p_.quantized_bits))))
+        [[likely]] {
+      const auto low = static_cast<std::uint32_t>(window << prefix << 1 >> 1 >> (63 - k));
+      bits.skip(prefix + 1 + k);
+      value = (prefix << k) + low;
+      return value <= 2 * static_cast<std::uint32_t>(p_.range);
+    }
+    return long_golomb(bits, k, limit, value);
+  }
+
+  static constexpr int kEasyPrefix = 36;  // with its code, the bit after it and 20 more it fits a window
+
+  [[gnu::noinline]] bool long_golomb(JPEGLSBitReader& bits, unsigned k, std::int32_t limit, std::uint32_t& value) {
+    const std::uint32_t most = static_cast<std::uint32_t>(limit) - p_.quantized_bits - 1;
+    const auto prefix = static_cast<std::uint32_t>(std::countl_zero(bits.window()));
     if (prefix > most) return false;
-    value = prefix < most ? prefix << k | bits.read(k) : bits.read(p_.quantized_bits) + 1;
-    return value <= static_cast<std::uint32_t>(2 * p_.range);
+    bits.skip(prefix + 1);
+    value = prefix < most ? (prefix << k) + bits.read(k) : bits.read(p_.quantized_bits) + 1;
+    return value <= 2 * static_cast<std::uint32_t>(p_.range);
   }
 
-  /// The smallest k with n * 2^k >= a.
-  static bool order(std::int32_t n, std::int64_t a, unsigned& k) {
-    const int guess = static_cast<int>(std::bit_width(static_cast<std::uint64_t>(a))) -
-                      static_cast<int>(std::bit_width(static_cast<std::uint32_t>(n)));
-    k = guess > 0 ? static_cast<unsigned>(guess) : 0;
-    if (k > kMaxGolomb) return false;
-    if (static_cast<std::int64_t>(n) << k < a) ++k;
-    if (k > 0 && static_cast<std::int64_t>(n) << (k - 1) >= a) --k;
-    return true;
-  }
-
-  bool regular(JPEGLSBitReader& bits, std::int32_t q, std::int32_t* current, const std::int32_t* above) {
-    const std::int32_t sign = q < 0 ? -1 : 1;
-    JPEGLSContext& context = contexts_[static_cast<std::size_t>(q * sign)];
-    const std::int32_t a = current[-1];
-    const std::int32_t b = above[0];
-    const std::int32_t c = above[-1];
-    const std::int32_t low = std::min(a, b);
-    const std::int32_t high = std::max(a, b);
-    const std::int32_t median = c >= high ? low : c <= low ? high : a + b - c;
-    const std::int32_t predicted = std::clamp(median + sign * context.c, 0, p_.max_value);
-    unsigned k = 0;
+  CAIRN_INLINE bool regular(JPEGLSBitReader& bits, std::int32_t q, std::int32_t a, std::int32_t b, std::int32_t c,
+                            std::int32_t& value) {
+    const std::int32_t sign = q >> 31;
+    JPEGLSContext& context = contexts_[static_cast<std::size_t>((q ^ sign) - sign)];
+    const std::int32_t median = std::max(std::min(a, b), std::min(std::max(a, b), a + b - c));
+    const std::int32_t predicted = std::clamp(median + ((context.c ^ sign) - sign), 0, p_.max_value);
     std::uint32_t mapped = 0;
-    if (!order(context.n, context.a, k) || !golomb(bits, k, p_.limit, mapped)) return false;
-    auto error = static_cast<std::int32_t>(mapped >> 1) ^ -static_cast<std::int32_t>(mapped & 1u);
-    if (p_.near_lossless == 0 && k == 0 && 2 * context.b <= -context.n) error = ~error;
-    context.update(error, step_, p_.reset);
-    *current = reconstruct(predicted, sign * error);
+    if (!golomb(bits, context.k, p_.limit, mapped)) [[unlikely]]
+      return false;
+    const std::int32_t error =
+        static_cast<std::int32_t>(mapped >> 1) ^ -static_cast<std::int32_t>(mapped & 1u) ^ context.flip;
+    value = reconstruct(predicted, (error ^ sign) - sign);
+    context.update(error, kPlain ? 1 : step_, p_.reset, kPlain || p_.near_lossless == 0);
     return true;
   }
 
@@ -211,33 +236,26 @@ class ScanDecoder {
 
   bool interruption(JPEGLSBitReader& bits, unsigned type, std::uint32_t run_index, std::int32_t& error) {
     JPEGLSRunContext& context = runs_[type];
-    unsigned k = 0;
-    if (!order(context.n, type == 0 ? context.a : context.a + (context.n >> 1), k)) return false;
+    const unsigned k = context.order(type);
     std::uint32_t mapped = 0;
     if (!golomb(bits, k, p_.limit - kJPEGLSRunOrder[run_index] - 1, mapped)) return false;
     const std::uint32_t twice = mapped + type;
     const auto magnitude = static_cast<std::int32_t>((twice + 1) / 2);
     const bool usual = k != 0 || 2 * context.negative >= context.n;
     error = ((twice & 1u) != 0) == usual ? -magnitude : magnitude;
-    if (error < 0) ++context.negative;
-    context.a += (mapped + 1 - type) >> 1;
-    if (context.n == p_.reset) {
-      context.a >>= 1;
-      context.n >>= 1;
-      context.negative >>= 1;
-    }
-    ++context.n;
+    context.update(mapped, error, type, p_.reset);
     return true;
   }
 
   const JPEGLSParameters p_;
+  const JPEGLSGradients gradients_;
   JPEGLSBitReader bits_;
-  std::uint32_t columns_;
-  std::int32_t step_;
-  std::int32_t span_;
+  const std::uint64_t size_bits_;
+  const std::uint32_t columns_;
+  const std::int32_t step_;
+  const std::int32_t span_;
   std::array<JPEGLSContext, 365> contexts_;
   std::array<JPEGLSRunContext, 2> runs_;
-  std::vector<std::int8_t> gradients_;
 };
 
 class FrameDecoder {
@@ -332,11 +350,20 @@ class FrameDecoder {
 
   Result<std::size_t> decode_scan(const JPEGLSParameters& p, std::span<const std::uint32_t> components, bool by_sample,
                                   std::size_t at) {
-    const auto scan = std::make_unique<ScanDecoder>(p, coded_, at, header_.columns);
+    const JPEGLSScanBits bits(coded_, at);
+    const bool plain = p.near_lossless == 0 && (p.max_value & (p.max_value + 1)) == 0;
+    return plain ? decode_lines<true>(p, bits, components, by_sample)
+                 : decode_lines<false>(p, bits, components, by_sample);
+  }
+
+  template <bool kPlain>
+  Result<std::size_t> decode_lines(const JPEGLSParameters& p, const JPEGLSScanBits& bits,
+                                   std::span<const std::uint32_t> components, bool by_sample) {
+    const auto scan = std::make_unique<ScanDecoder<kPlain>>(p, bits, header_.columns);
     const std::size_t width = std::size_t{header_.columns} + 2;
-    std::vector<std::int32_t> lines(2 * components.size() * width);
-    std::array<std::int32_t*, 4> current{};
-    std::array<std::int32_t*, 4> previous{};
+    std::vector<std::uint16_t> lines(2 * components.size() * width);
+    std::array<std::uint16_t*, 4> current{};
+    std::array<std::uint16_t*, 4> previous{};
     for (std::size_t k = 0; k < components.size(); ++k) {
       current[k] = lines.data() + 2 * k * width + 1;
       previous[k] = current[k] + width;
@@ -352,22 +379,25 @@ class FrameDecoder {
         for (std::size_t k = 0; good && k < components.size(); ++k)
           good = scan->line(current[k], previous[k], run_index[k]);
       }
-      if (!good) return fail(Errc::malformed, "JPEG-LS entropy-coded data damaged or truncated", scan->position());
+      if (!good) {
+        const bool over = scan->at_bits() > bits.size_bits();
+        return fail(over ? Errc::truncated : Errc::malformed, "JPEG-LS entropy-coded data damaged or truncated",
+                    bits.end());
+      }
       for (std::size_t k = 0; k < components.size(); ++k) store(current[k], row, components[k]);
       std::swap(current, previous);
     }
-    return scan->position();
+    return bits.end();
   }
 
-  void store(const std::int32_t* line, std::uint32_t row, std::uint32_t component) {
+  void store(const std::uint16_t* line, std::uint32_t row, std::uint32_t component) {
     const std::size_t step = header_.component_count;
     std::byte* out =
         image_.samples.data() + (std::size_t{row} * header_.columns * step + component) * image_.width_bytes;
     if (image_.width_bytes == 1) {
       for (std::uint32_t x = 0; x < header_.columns; ++x, out += step) *out = static_cast<std::byte>(line[x]);
     } else {
-      for (std::uint32_t x = 0; x < header_.columns; ++x, out += 2 * step)
-        store_le<std::uint16_t>(out, static_cast<std::uint16_t>(line[x]));
+      for (std::uint32_t x = 0; x < header_.columns; ++x, out += 2 * step) store_le<std::uint16_t>(out, line[x]);
     }
   }
 

@@ -1,83 +1,57 @@
-// Bits of JPEG-LS entropy-coded segments (ISO/IEC 14495-1 A.1, C.1): a byte after FF holds seven bits. Private to
-// codec. Past the end or at a marker it gives zeros and remembers it, as JPEGBitReader does.
+// Bits of JPEG-LS entropy-coded segments (ISO/IEC 14495-1 A.1, C.1), where a byte after FF holds seven bits. A scan is
+// copied once without those stuffed bits, so that any bit of it can be had by one load. Private to codec.
 #pragma once
 
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "engine/core/bytes.h"
 
 namespace cairn::codec {
 
+/// The bits of one scan, followed by zeros.
+class JPEGLSScanBits {
+ public:
+  /// Reads `coded` from `begin` to the next marker or the end.
+  JPEGLSScanBits(Bytes coded, std::size_t begin);
+
+  const std::byte* data() const noexcept { return bytes_.data(); }
+  std::uint64_t size_bits() const noexcept { return size_bits_; }
+  std::size_t end() const noexcept { return end_; }  ///< offset of the marker in `coded`
+
+  /// Bits that may be consumed past size_bits() before a window would leave the buffer.
+  static constexpr std::uint64_t kSlackBits = 512;
+
+ private:
+  std::vector<std::byte> bytes_;
+  std::uint64_t size_bits_ = 0;
+  std::size_t end_ = 0;
+};
+
+/// A place in the bits of a scan. Whoever consumes checks at_bits() against the size at least once every kSlackBits
+/// that hold no one: past the end all is zero, which no code word is.
 class JPEGLSBitReader {
  public:
-  JPEGLSBitReader(Bytes coded, std::size_t begin) : data_(coded.data()), at_(begin), end_(coded.size()) {}
+  explicit JPEGLSBitReader(const JPEGLSScanBits& bits) : data_(bits.data()) {}
 
-  /// Zeros before the next one, both consumed; more than `most` zeros give most + 1 and nothing is right afterwards.
-  /// Precondition: most is below 56.
-  std::uint32_t unary(std::uint32_t most) noexcept {
-    if (count_ < 32) refill();
-    auto zeros = static_cast<std::uint32_t>(std::countl_zero(bits_));
-    if (static_cast<std::int64_t>(zeros) >= count_) [[unlikely]] {
-      refill_slowly();
-      zeros = static_cast<std::uint32_t>(std::countl_zero(bits_));
-    }
-    if (zeros > most) return most + 1;
-    skip(zeros + 1);
-    return zeros;
-  }
+  /// The next 57 bits or more, left-aligned.
+  std::uint64_t window() const noexcept { return load_be<std::uint64_t>(data_ + (at_ >> 3)) << (at_ & 7u); }
+  void skip(std::uint64_t n) noexcept { at_ += n; }
 
-  /// The next `n` bits, 0 to 32.
+  /// The next `n` bits, 0 to 32, consumed.
   std::uint32_t read(unsigned n) noexcept {
-    if (n == 0) return 0;
-    if (count_ < static_cast<std::int64_t>(n)) refill();
-    const auto value = static_cast<std::uint32_t>(bits_ >> (64 - n));
-    skip(n);
+    const auto value = static_cast<std::uint32_t>(window() >> 1 >> (63 - n));
+    at_ += n;
     return value;
   }
 
-  bool overrun() const noexcept { return count_ < 0; }
-  std::size_t position() const noexcept { return at_; }
+  std::uint64_t at_bits() const noexcept { return at_; }
 
  private:
-  void skip(std::uint32_t n) noexcept {
-    bits_ <<= n;
-    count_ -= static_cast<std::int64_t>(n);
-  }
-
-  void refill() noexcept {
-    if (count_ <= 32 && count_ >= 0 && !after_ff_ && end_ - at_ >= 4) {
-      const auto next = load_be<std::uint32_t>(data_ + at_);
-      const std::uint32_t inverse = ~next;
-      if (((inverse - 0x01010101u) & next & 0x80808080u) == 0) {  // no FF among the four
-        bits_ |= static_cast<std::uint64_t>(next) << (32 - count_);
-        count_ += 32;
-        at_ += 4;
-        return;
-      }
-    }
-    refill_slowly();
-  }
-
-  void refill_slowly() noexcept {
-    while (count_ <= 56 && count_ >= 0 && at_ < end_) {
-      const auto byte = std::to_integer<std::uint64_t>(data_[at_]);
-      const std::int64_t width = after_ff_ ? 7 : 8;
-      if (byte == 0xFF && (at_ + 1 >= end_ || std::to_integer<unsigned>(data_[at_ + 1]) >= 0x80)) return;
-      bits_ |= byte << (64 - width - count_);
-      count_ += width;
-      after_ff_ = byte == 0xFF;
-      ++at_;
-    }
-  }
-
   const std::byte* data_;
-  std::size_t at_;
-  std::size_t end_;
-  std::uint64_t bits_ = 0;  ///< left-aligned, zeros behind the valid ones
-  std::int64_t count_ = 0;  ///< valid bits; negative once bits were read that are not there
-  bool after_ff_ = false;
+  std::uint64_t at_ = 0;
 };
 
 }  // namespace cairn::codec
