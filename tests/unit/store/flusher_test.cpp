@@ -4,6 +4,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -46,7 +47,7 @@ TEST(Flusher, GoesOnWhenThereIsSpaceAgain) {
       out.write(chunk.data(), static_cast<std::streamsize>(chunk.size())).flush();
     }
   }
-  Flusher flusher(*database, {1000, 512u << 10}, std::chrono::milliseconds(20));
+  std::optional<Flusher> flusher(std::in_place, *database, Flusher::Tail{1000, 512u << 10}, std::chrono::milliseconds(20));
   std::uint64_t mark = 0;
   const auto put = [&]() -> Result<> {
     rocksdb::WriteBatch batch;
@@ -57,7 +58,7 @@ TEST(Flusher, GoesOnWhenThereIsSpaceAgain) {
     batch.Put(database->handle(Family::meta), "key" + std::to_string(mark), "m");
     batch.Put(database->handle(Family::header), "key" + std::to_string(mark), noise);
     CAIRN_TRYV(database->write(batch, mark));
-    return flusher.wrote({1, batch.GetDataSize()});
+    return flusher->wrote({1, batch.GetDataSize()});
   };
   std::atomic<int> written{0};
   std::atomic<bool> failed{false};
@@ -74,16 +75,17 @@ TEST(Flusher, GoesOnWhenThereIsSpaceAgain) {
     for (int i = 0; i < 1000 && !condition(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
     return condition();
   };
-  EXPECT_TRUE(until([&] { return flusher.stalled().has_value() || failed; }));
-  if (flusher.stalled()) {
-    EXPECT_EQ(*flusher.stalled(), Errc::out_of_space);
+  EXPECT_TRUE(until([&] { return flusher->stalled().has_value() || failed; }));
+  if (flusher->stalled()) {
+    EXPECT_EQ(*flusher->stalled(), Errc::out_of_space);
   }
   std::filesystem::remove(ballast);
   EXPECT_TRUE(until([&] { return written == 4000 || failed; })) << written;
   writer.join();
-  EXPECT_TRUE(until([&] { return !flusher.stalled(); }));
+  EXPECT_TRUE(until([&] { return !flusher->stalled(); }));
   EXPECT_TRUE(database->flush());
   EXPECT_EQ(database->persisted(), mark);
+  flusher.reset();  // it flushes by itself
   database.reset();
   database = Database::open({disk.path() / "index", 1u << 20}).value();
   rocksdb::PinnableSlice value;
