@@ -299,7 +299,7 @@ Stats LocalArchive::stats() {
   out.counts = {state.patients, state.studies, state.series, state.instances, state.history, state.bytes};
   out.volumes = log_->stats();
   out.committed = log_->last_committed();
-  out.applied = state.applied;
+  out.applied = log_->applied();  // also past sequences that nothing holds: voids, and the leap over what cannot be read
   out.received_instances = counters_->instances.load(std::memory_order_relaxed);
   out.received_bytes = counters_->bytes.load(std::memory_order_relaxed);
   out.identical = counters_->identical.load(std::memory_order_relaxed);
