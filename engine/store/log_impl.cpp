@@ -177,6 +177,7 @@ Result<> LogImpl::start(Applier& applier) {
   applied_->start(applier, positions_);
   std::vector<Volume*> volumes;
   for (auto& [id, volume] : volumes_) {
+    (void)volume->free_bytes();  // before two threads can ask for the first time at once, and one see nothing free
     appenders_.push_back(std::make_unique<Appender>(*volume, *applied_, sequences_, options_.use_ring, sabotage_));
     if (threaded) appenders_.back()->start_thread();
     volumes.push_back(volume.get());
