@@ -4,6 +4,7 @@
 #include <libdeflate.h>
 
 #include "codec/adapters.h"
+#include "codec/encoders.h"
 
 namespace cairn::codec {
 
@@ -24,6 +25,17 @@ Result<std::vector<std::byte>> inflate_exactly(Bytes coded, std::uint64_t expect
   if (result != LIBDEFLATE_SUCCESS) return fail(Errc::malformed, "deflate stream");
   if (made < expected_bytes) return fail(Errc::truncated, "deflated frame", used);
   out.resize(expected_bytes);
+  return out;
+}
+
+Result<Coded> deflate_raw(Bytes plain) {
+  constexpr int kLevel = 6;
+  const std::unique_ptr<libdeflate_compressor, void (*)(libdeflate_compressor*)> deflater(
+      libdeflate_alloc_compressor(kLevel), libdeflate_free_compressor);
+  if (!deflater) return fail(Errc::out_of_memory, "deflater");
+  Coded out(libdeflate_deflate_compress_bound(deflater.get(), plain.size()));
+  out.resize(libdeflate_deflate_compress(deflater.get(), plain.data(), plain.size(), out.data(), out.size()));
+  if (out.empty()) return fail(Errc::internal, "deflater");
   return out;
 }
 

@@ -1,12 +1,10 @@
 // JPEG 2000, and HTJ2K streams outside the guarded profile. Adapter of OpenJPEG 2.5: one thread a frame, strict first.
 #include <algorithm>
-#include <memory>
-
-#include <openjpeg.h>
 
 #include "codec/adapters.h"
 #include "codec/assertion_trap.h"
 #include "codec/j2k_header.h"
+#include "codec/openjpeg_handles.h"
 
 namespace cairn::codec {
 namespace {
@@ -40,19 +38,6 @@ OPJ_BOOL source_seek(OPJ_OFF_T offset, void* user) {
   return OPJ_TRUE;
 }
 
-struct DestroyStream {
-  void operator()(opj_stream_t* s) const { opj_stream_destroy(s); }
-};
-struct DestroyCodec {
-  void operator()(opj_codec_t* c) const { opj_destroy_codec(c); }
-};
-struct DestroyImage {
-  void operator()(opj_image_t* i) const { opj_image_destroy(i); }
-};
-using ImagePtr = std::unique_ptr<opj_image_t, DestroyImage>;
-
-void ignore_message(const char*, void*) {}
-
 /// Everything the guarded step works on; the objects belong to decode_once().
 struct Job {
   opj_stream_t* stream;
@@ -73,22 +58,20 @@ void decode_step(void* context) {
   job.good = opj_end_decompress(job.codec, job.stream) || !job.strict;
 }
 
-ImagePtr decode_once(Bytes codestream, bool strict) {
+OpenJPEGImage decode_once(Bytes codestream, bool strict) {
   Source source{codestream};
-  const std::unique_ptr<opj_stream_t, DestroyStream> stream(opj_stream_create(std::size_t{1} << 20, OPJ_TRUE));
-  const std::unique_ptr<opj_codec_t, DestroyCodec> codec(opj_create_decompress(OPJ_CODEC_J2K));
+  const OpenJPEGStream stream(opj_stream_create(std::size_t{1} << 20, OPJ_TRUE));
+  const OpenJPEGCodec codec(opj_create_decompress(OPJ_CODEC_J2K));
   if (!stream || !codec) return nullptr;
   opj_stream_set_user_data(stream.get(), &source, nullptr);
   opj_stream_set_user_data_length(stream.get(), codestream.size());
   opj_stream_set_read_function(stream.get(), source_read);
   opj_stream_set_skip_function(stream.get(), source_skip);
   opj_stream_set_seek_function(stream.get(), source_seek);
-  opj_set_info_handler(codec.get(), ignore_message, nullptr);
-  opj_set_warning_handler(codec.get(), ignore_message, nullptr);
-  opj_set_error_handler(codec.get(), ignore_message, nullptr);
+  silence(codec.get());
   Job job{stream.get(), codec.get(), nullptr, strict, false};
   const bool survived = run_trapping_assertions(decode_step, &job);
-  ImagePtr image(job.image);
+  OpenJPEGImage image(job.image);
   return survived && job.good ? std::move(image) : nullptr;
 }
 
@@ -156,7 +139,7 @@ Result<RawImage> decode_jpeg2000(const PixelFormat& format, Bytes coded, bool al
   if (codestream.data() != coded.data()) image.mark(Oddity::jp2_boxes);
   if (component.is_signed != format.is_signed) image.mark(Oddity::sign_differs);
 
-  ImagePtr decoded = decode_once(codestream.first(header.end), true);
+  OpenJPEGImage decoded = decode_once(codestream.first(header.end), true);
   if (!decoded && !header.ends_with_eoc) {
     // Complete but for its last marker?
     std::vector<std::byte> closed(codestream.begin(), codestream.end());

@@ -11,23 +11,10 @@
 #include "codec/adapters.h"
 #include "codec/jpeg_ls_bits.h"
 #include "codec/jpeg_markers.h"
+#include "codec/target_bmi.h"
 
 namespace cairn::codec {
 namespace {
-
-#define CAIRN_INLINE [[gnu::always_inline]]
-#if defined(__x86_64__)
-#define CAIRN_BMI [[gnu::target("bmi,bmi2,lzcnt"), gnu::noinline]]
-bool has_bmi() noexcept {
-  static const bool kHas = __builtin_cpu_supports("bmi2") != 0 && __builtin_cpu_supports("lzcnt") != 0;
-  return kHas;
-}
-#else
-#define CAIRN_BMI
-constexpr bool has_bmi() noexcept {
-  return false;
-}
-#endif
 
 unsigned octet(Bytes b, std::size_t i) {
   return std::to_integer<unsigned>(b[i]);
@@ -67,7 +54,6 @@ class ScanDecoder {
   std::uint64_t at_bits() const noexcept { return bits_.at_bits(); }
 
  private:
-  // One body, compiled twice: shifts by a variable and leading zeros cost a third of the time without BMI.
   CAIRN_BMI bool line_bmi(std::uint16_t* current, std::uint16_t* previous, std::uint32_t& run_index) {
     return line_with(current, previous, run_index);
   }

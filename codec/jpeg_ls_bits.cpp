@@ -49,4 +49,35 @@ JPEGLSScanBits::JPEGLSScanBits(Bytes coded, std::size_t begin) : bytes_(coded.si
   store_be<std::uint64_t>(out, pending);
 }
 
+void JPEGLSBitWriter::finish(std::vector<std::byte>& out) {
+  const std::uint64_t size_bits = std::uint64_t{at_} * 8 + count_;
+  reserve(64);
+  Cursor rest(*this);
+  rest.put(0, 32 - count_);
+  rest.store();
+  store_be<std::uint64_t>(bytes_.data() + at_, 0);
+  const std::byte* const data = bytes_.data();
+  const std::size_t begin = out.size();
+  out.resize(begin + size_bits / 7 + 16);
+  std::byte* to = out.data() + begin;
+  for (std::uint64_t at = 0; at < size_bits;) {
+    const std::uint64_t window = load_be<std::uint64_t>(data + (at >> 3)) << (at & 7u);
+    const auto word = static_cast<std::uint32_t>(window >> 32);
+    if (size_bits - at >= 32 && ((~word - 0x01010101u) & word & 0x80808080u) == 0) {  // no byte will be FF
+      store_be<std::uint32_t>(to, word);
+      to += 4;
+      at += 32;
+      continue;
+    }
+    const auto byte = static_cast<std::uint8_t>(window >> 56);
+    *to++ = static_cast<std::byte>(byte);
+    at += 8;
+    if (byte == 0xFF) {  // seven bits more, or none but the zero that keeps a marker apart
+      *to++ = static_cast<std::byte>(window << 8 >> 57);
+      at += 7;
+    }
+  }
+  out.resize(static_cast<std::size_t>(to - out.data()));
+}
+
 }  // namespace cairn::codec

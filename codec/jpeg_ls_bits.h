@@ -54,4 +54,52 @@ class JPEGLSBitReader {
   std::uint64_t at_ = 0;
 };
 
+/// Collects code words; finish() stuffs them.
+class JPEGLSBitWriter {
+ public:
+  /// Room for `bits` more bits. Precondition of a Cursor's put().
+  void reserve(std::size_t bits) {
+    const std::size_t most = at_ + bits / 8 + 16;
+    if (bytes_.size() < most) bytes_.resize(most + most / 2);
+  }
+
+  /// Writes for a while; store() ends it.
+  class Cursor {
+   public:
+    explicit Cursor(JPEGLSBitWriter& writer)
+        : writer_(writer), to_(writer.bytes_.data() + writer.at_), bits_(writer.bits_), count_(writer.count_) {}
+
+    /// The low `count` bits of `value`, whose higher ones are 0; 0 to 32.
+    void put(std::uint32_t value, unsigned count) noexcept {
+      bits_ = bits_ << count | value;
+      count_ += count;
+      if (count_ >= 32) {
+        count_ -= 32;
+        store_be<std::uint32_t>(to_, static_cast<std::uint32_t>(bits_ >> count_));
+        to_ += 4;
+      }
+    }
+    void store() noexcept {
+      writer_.at_ = static_cast<std::size_t>(to_ - writer_.bytes_.data());
+      writer_.bits_ = bits_;
+      writer_.count_ = count_;
+    }
+
+   private:
+    JPEGLSBitWriter& writer_;
+    std::byte* to_;
+    std::uint64_t bits_;
+    unsigned count_;
+  };
+
+  /// Appends the scan to `out`, its last byte filled with zeros.
+  void finish(std::vector<std::byte>& out);
+
+ private:
+  std::vector<std::byte> bytes_;
+  std::size_t at_ = 0;
+  std::uint64_t bits_ = 0;  ///< the low count_ bits wait
+  unsigned count_ = 0;      ///< below 32 between calls
+};
+
 }  // namespace cairn::codec

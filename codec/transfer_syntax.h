@@ -46,6 +46,7 @@ struct TransferSyntax {
   bool multi_fragment;  ///< one frame may span fragments
   bool decodable;       ///< decode_frame() can give samples
   bool storable;        ///< the archive may take objects in this syntax
+  bool encodable;       ///< encode_frame() can make frames of it
 };
 
 /// The table, in the order of PS3.6.

@@ -42,12 +42,12 @@ int main() {
       "1.2.840.10008.5.1.4.1.1.… |\n",
       storage, retired);
   std::puts(
-      "\n**Transfer syntaxes**\n\n| UID | name | coding is | stored as received | frames decoded "
-      "|\n|---|---|---|---|---|");
+      "\n**Transfer syntaxes**\n\n| UID | name | coding is | stored as received | frames decoded | frames encoded "
+      "|\n|---|---|---|---|---|---|");
   for (const auto& t : cairn::codec::transfer_syntaxes()) {
-    std::printf("| %s | %s%s | %s | %s | %s |\n", text(t.uid).c_str(), text(t.name).c_str(),
+    std::printf("| %s | %s%s | %s | %s | %s | %s |\n", text(t.uid).c_str(), text(t.name).c_str(),
                 t.retired ? " (retired)" : "", fidelity_of(t.fidelity), t.storable ? "yes" : "no",
-                t.decodable ? "yes" : "no");
+                t.decodable ? "yes" : "no", t.encodable ? "yes" : "no");
   }
   return 0;
 }
