@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 #include <new>
 #include <utility>
 
@@ -230,7 +231,7 @@ Result<> verify(const Encoding& e, Bytes samples, Bytes coded) {
   if (decoded.value().photometric != e.source.photometric)
     return fail(Errc::mismatch, "a coded frame decodes to another Photometric Interpretation");
   if (!e.lossy) {
-    if (!std::equal(samples.begin(), samples.end(), back.begin()))
+    if (std::memcmp(samples.data(), back.data(), samples.size()) != 0)
       return fail(Errc::mismatch, "a coded frame decodes to other samples");
     return outcome::success();
   }
@@ -313,6 +314,7 @@ Result<Encoding> plan_encoding(const TransferSyntax& syntax, const PixelFormat& 
     return fail(Errc::unsupported, "a Photometric Interpretation that decoded samples never have");
   if (source.samples_per_pixel != 1 && source.samples_per_pixel != 3 && syntax.encapsulated)
     return fail(Errc::unsupported, "Samples per Pixel other than 1 and 3 in a compressed syntax");
+  if (source.bits_allocated == 1 && source.is_signed) return fail(Errc::unsupported, "signed 1-bit samples");
   if (source.kind == SampleKind::floating && syntax.encapsulated)
     return fail(Errc::unsupported, "float samples in an encapsulated syntax");
   if ((widths_allowed(syntax.coding) & width_of(source)) == 0)

@@ -59,6 +59,11 @@ void push_lines(Job& job) {
   ojph::ui32 component = 0;
   ojph::line_buf* line = job.stream->exchange(nullptr, component);
   for (std::uint32_t row = 0; row < input.rows; ++row) {
+    if (input.components == 1) {  // component 0 always
+      load_values(input, row, line->i32);
+      line = job.stream->exchange(line, component);
+      continue;
+    }
     load_values(input, row, job.line);
     for (std::size_t k = 0; k < input.components; ++k) {
       const std::int32_t* const from = job.line + component;
@@ -101,6 +106,7 @@ void encode_step(void* context) {
 Result<Coded> encode_htj2k(const CodingInput& input, bool transform) {
   std::vector<std::int32_t> line(input.line_samples());
   Sink sink;
+  sink.bytes.reserve(input.samples.size() / 2 + 4096);
   {
     ojph::codestream stream;
     Job job{&stream, &sink, &input, line.data(), transform, Errc::internal, false};

@@ -2,6 +2,7 @@
 // hangs it, of streams that pass here none did. Refusal is no error: such a stream goes to OpenJPEG.
 #include <algorithm>
 
+#include "codec/htj2k_packets.h"
 #include "codec/j2k_header.h"
 
 namespace cairn::codec {
@@ -57,7 +58,7 @@ bool plain_qcd(const J2KHeader& h, Bytes qcd) {
   if (qcd.empty()) return false;
   const unsigned style = octet(qcd, 0) & 31u;
   const std::size_t bands = 3u * h.style.levels + 1u;
-  const unsigned limit = h.components[0].precision + 4u;
+  const unsigned limit = h.components[0].precision + 4u + (h.multi_component_transform ? 1u : 0u);
   if (h.style.reversible != (style == 0)) return false;
   if (style == 0) {
     if (qcd.size() != 1 + bands) return false;
@@ -71,11 +72,15 @@ bool plain_qcd(const J2KHeader& h, Bytes qcd) {
   return true;
 }
 
+/// Tile-parts of tile 0 in order up to EOC, and packets in them that add up: OpenJPH 0.9 writes past its buffers where
+/// the length of a block does not.
 bool plain_tile_parts(const J2KHeader& h, Bytes b) {
   if (!h.ends_with_eoc) return false;
   const std::size_t eoc = h.end - 2;
   std::size_t at = h.first_tile_part;
   unsigned number = 0;
+  std::vector<Bytes> parts;
+  std::size_t packet_bytes = 0;
   while (at < eoc) {
     if (eoc - at < 14) return false;
     const Bytes sot = b.subspan(at, 14);
@@ -84,10 +89,14 @@ bool plain_tile_parts(const J2KHeader& h, Bytes b) {
                       load_be<std::uint16_t>(sot.data() + 4) == 0 && octet(sot, 10) == number &&
                       load_be<std::uint16_t>(sot.data() + 12) == j2k::kSOD;
     if (!good || length < 14 || length > eoc - at) return false;
+    parts.push_back(b.subspan(at + 14, length - 14));
+    packet_bytes += length - 14;
     at += length;
     if (++number > 255) return false;
   }
-  return at == eoc && number > 0;
+  if (at != eoc || number == 0) return false;
+  const auto ends = resolution_ends(h, parts);
+  return ends.has_value() && ends.value().back() == packet_bytes;
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // High-Throughput JPEG 2000. Adapter of OpenJPH 0.9 for streams that pass the guard; others are left to OpenJPEG.
 #include <algorithm>
+#include <bit>
 #include <cstdio>
 #include <exception>
 #include <new>
@@ -44,25 +45,34 @@ class Codestream {
 };
 
 template <class T>
-void store_line(const ojph::si32* from, std::byte* into, std::size_t count, std::size_t step, ojph::si32 low,
-                ojph::si32 high) {
-  for (std::size_t i = 0; i < count; ++i) {
-    store_le<T>(into + i * step * sizeof(T), static_cast<T>(std::clamp(from[i], low, high)));
-  }
+void store_line(const ojph::si32* from, T* into, std::size_t count, ojph::si32 low, ojph::si32 high) {
+  for (std::size_t i = 0; i < count; ++i) into[i] = static_cast<T>(std::clamp(from[i], low, high));
 }
 
+/// `planes` has room for a row, component after component.
 template <class T>
-bool pull_lines(ojph::codestream& stream, const PixelFormat& format, const J2KComponent& c, std::byte* out) {
+bool pull_lines(ojph::codestream& stream, const PixelFormat& format, const J2KComponent& c, T* planes, T* out) {
   const std::size_t step = format.samples_per_pixel;
+  const std::size_t columns = format.columns;
   const ojph::si32 low = c.is_signed ? -(1 << (c.precision - 1)) : 0;
   const ojph::si32 high = c.is_signed ? (1 << (c.precision - 1)) - 1 : (1 << c.precision) - 1;
-  for (std::uint32_t row = 0; row < format.rows; ++row) {
+  for (std::uint32_t row = 0; row < format.rows; ++row, out += columns * step) {
     for (std::size_t k = 0; k < step; ++k) {
       ojph::ui32 component = 0;
       const ojph::line_buf* const line = stream.pull(component);
-      if (line == nullptr || component >= step || line->size < format.columns) return false;
-      std::byte* const into = out + (std::size_t{row} * format.columns * step + component) * sizeof(T);
-      store_line<T>(line->i32, into, format.columns, step, low, high);
+      if (line == nullptr || component >= step || line->size < columns) return false;
+      store_line<T>(line->i32, step == 1 ? out : planes + component * columns, columns, low, high);
+    }
+    if (step == 3) {
+      for (std::size_t x = 0; x < columns; ++x) {
+        out[3 * x] = planes[x];
+        out[3 * x + 1] = planes[columns + x];
+        out[3 * x + 2] = planes[2 * columns + x];
+      }
+    } else if (step > 1) {
+      for (std::size_t k = 0; k < step; ++k) {
+        for (std::size_t x = 0; x < columns; ++x) out[x * step + k] = planes[k * columns + x];
+      }
     }
   }
   return true;
@@ -74,6 +84,7 @@ struct Job {
   ojph::codestream* stream;
   const PixelFormat* format;
   const J2KComponent* component;
+  std::byte* planes;
   std::byte* out;
   std::uint32_t width_bytes;
   Errc cause;
@@ -86,8 +97,11 @@ void decode_step(void* context) {
     job.stream->read_headers(job.file);
     job.stream->set_planar(false);
     job.stream->create();
-    job.good = job.width_bytes == 1 ? pull_lines<std::uint8_t>(*job.stream, *job.format, *job.component, job.out)
-                                    : pull_lines<std::uint16_t>(*job.stream, *job.format, *job.component, job.out);
+    job.good = job.width_bytes == 1
+                   ? pull_lines(*job.stream, *job.format, *job.component, reinterpret_cast<std::uint8_t*>(job.planes),
+                                reinterpret_cast<std::uint8_t*>(job.out))
+                   : pull_lines(*job.stream, *job.format, *job.component, reinterpret_cast<std::uint16_t*>(job.planes),
+                                reinterpret_cast<std::uint16_t*>(job.out));
   } catch (const std::bad_alloc&) {
     job.cause = Errc::out_of_memory;
   } catch (const std::exception&) {
@@ -158,11 +172,14 @@ Result<RawImage> decode_htj2k_fast(const PixelFormat& format, Bytes coded) {
   if (codestream.data() != coded.data()) image.mark(Oddity::jp2_boxes);
   if (component.is_signed != format.is_signed) image.mark(Oddity::sign_differs);
   image.samples.resize(samples_per_frame(format) * image.width_bytes);
+  static_assert(std::endian::native == std::endian::little, "samples are stored as they lie in memory");
+  std::vector<std::byte> planes(std::size_t{format.columns} * format.samples_per_pixel * image.width_bytes);
   ojph::mem_infile file;
   file.open(reinterpret_cast<const ojph::ui8*>(codestream.data()), header.end);
   try {
     Codestream stream;
-    Job job{&file, stream.operator->(), &format, &component, image.samples.data(), image.width_bytes, Errc::malformed,
+    Job job{&file,         stream.operator->(),  &format,           &component,
+            planes.data(), image.samples.data(), image.width_bytes, Errc::malformed,
             false};
     if (!run_trapping_assertions(decode_step, &job) || !job.good) {
       return fail(job.cause, "HTJ2K stream refused by the decoder", header.first_tile_part);

@@ -11,8 +11,7 @@
 
 namespace cairn::codec {
 
-/// Errors: unsupported (more than one tile or layer, precincts of several to a resolution, packet markers, other than
-/// HT blocks, or another order), malformed.
+/// Errors: unsupported (more than one tile, tile-part or layer, blocks other than HT, another order), malformed.
 Result<std::vector<std::byte>> add_tile_parts(Bytes codestream);
 
 }  // namespace cairn::codec

@@ -144,6 +144,12 @@ TEST(Encode, one_bit_frames_where_the_coding_has_them) {
   }
 }
 
+TEST(Encode, signed_single_bits_are_refused) {
+  PixelFormat format = test::bits_format(9, 11);
+  format.is_signed = true;
+  EXPECT_FALSE(plan_encoding(*find_transfer_syntax(uids::kRLELossless), format).has_value());
+}
+
 TEST(Encode, wide_samples_where_the_coding_has_them) {
   for (const TransferSyntax* syntax : lossless_syntaxes()) {
     PixelFormat format = test::format_of(6, 7, 32);
@@ -383,6 +389,7 @@ void expect_rpcl(const PixelFormat& format) {
     at += length;
   }
   EXPECT_EQ(load_be<std::uint16_t>(b.data() + at), j2k::kEOC);
+  if (std::min(format.rows, format.columns) > 1) EXPECT_TRUE(is_plain_htj2k(h, b));  // the fast decoder takes it
 }
 
 TEST(EncodeHTJ2K, the_constraints_of_the_rpcl_syntax_hold) {

@@ -7,6 +7,7 @@
 #include <openssl/evp.h>
 
 #include "codec/decode.h"
+#include "codec/j2k_header.h"
 #include "test_dataset.h"
 
 namespace cairn::codec {
@@ -158,6 +159,24 @@ TEST(RealFiles, decode_to_the_samples_that_independent_decoders_gave) {
   }
   EXPECT_GE(exact, 60u);
   std::printf("%zu files bit exact, %zu within the stated difference\n", exact, close);
+}
+
+TEST(RealFiles, htj2k_of_others_passes_the_guard_of_the_fast_decoder) {
+  const fs::path folder = test::data_dir() / "syntaxes";
+  if (!fs::exists(folder)) GTEST_SKIP() << "no test data at " << folder;
+  for (const char* name :
+       {"htj2k-nema/CT1_htj2k_202.dcm", "htj2k-nema/MR4_htj2k_202.dcm", "htj2k-nema/NM1_htj2k_202.dcm",
+        "htj2k-nema/US1_htj2k_202.dcm", "htj2k-rgb/HTJ2KLossless_08_RGB.dcm"}) {
+    test::Dataset d = test::read_dataset(folder / name);
+    SpanSource source(d.bytes);
+    const auto index = FrameIndex::build(source, d.pixels, *find_transfer_syntax(d.syntax_uid), d.format);
+    ASSERT_TRUE(index.has_value()) << name;
+    const auto coded = index.value().read(source, 0);
+    ASSERT_TRUE(coded.has_value()) << name;
+    const auto header = read_j2k_header(coded.value());
+    ASSERT_TRUE(header.has_value()) << name;
+    EXPECT_TRUE(is_plain_htj2k(header.value(), coded.value())) << name;
+  }
 }
 
 }  // namespace
