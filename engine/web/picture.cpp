@@ -1,10 +1,12 @@
 #include "engine/web/picture.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
 
+#include "codec/palette.h"
 #include "engine/dicom/tags.h"
 #include "engine/volumes/functional_groups.h"
 
@@ -218,22 +220,57 @@ Result<Picture> grey(const FrameAttributes& a, const codec::PixelFormat& format,
   return out;
 }
 
+/// The palette of the data set, whole or segmented (PS3.3 §C.7.6.3.1.5, §C.7.9.2).
+Result<codec::Palette> palette_of(const dicom::DataSet& d, const codec::PixelFormat& format, const ValueReader& read) {
+  const dicom::Tag tags_of[3][3] = {
+      {tags::RedPaletteColorLookupTableDescriptor, tags::RedPaletteColorLookupTableData,
+       tags::SegmentedRedPaletteColorLookupTableData},
+      {tags::GreenPaletteColorLookupTableDescriptor, tags::GreenPaletteColorLookupTableData,
+       tags::SegmentedGreenPaletteColorLookupTableData},
+      {tags::BluePaletteColorLookupTableDescriptor, tags::BluePaletteColorLookupTableData,
+       tags::SegmentedBluePaletteColorLookupTableData}};
+  std::array<codec::PaletteTable, 3> tables;
+  for (std::size_t c = 0; c < 3; ++c) {
+    const dicom::Element* descriptor = d.find(tags_of[c][0]);
+    const dicom::Element* data = d.find(tags_of[c][1]);
+    const bool segmented = data == nullptr;
+    if (segmented) data = d.find(tags_of[c][2]);
+    if (descriptor == nullptr || data == nullptr) return fail(Errc::missing, "palette colour lookup table");
+    CAIRN_TRY(const std::string bytes, read(*data));
+    CAIRN_TRY(tables[c],
+              codec::read_palette(as_bytes(descriptor->value), as_bytes(bytes), segmented, format.is_signed));
+  }
+  return codec::Palette::make(std::move(tables));
+}
+
 Result<Picture> palette(const dicom::DataSet& d, const codec::PixelFormat& format, const codec::Frame& frame,
                         const Samples& samples, const ValueReader& read) {
-  if (d.contains(tags::SegmentedRedPaletteColorLookupTableData)) {
-    return fail(Errc::unsupported, "segmented palette colour lookup tables");
-  }
-  const dicom::Tag tables[3][2] = {
-      {tags::RedPaletteColorLookupTableDescriptor, tags::RedPaletteColorLookupTableData},
-      {tags::GreenPaletteColorLookupTableDescriptor, tags::GreenPaletteColorLookupTableData},
-      {tags::BluePaletteColorLookupTableDescriptor, tags::BluePaletteColorLookupTableData}};
+  CAIRN_TRY(const codec::Palette colours, palette_of(d, format, read));
   Picture out{frame.rows, frame.columns, 3, std::vector<std::uint8_t>(samples.size() * 3)};
-  for (std::size_t c = 0; c < 3; ++c) {
-    CAIRN_TRY(const auto table, lookup_table(d, tables[c][0], tables[c][1], format.is_signed, read));
-    const unsigned down = table.bits > 8 ? table.bits - 8 : 0;
-    for (std::size_t i = 0; i < samples.size(); ++i) {
-      const auto entry = static_cast<unsigned>(table.at(samples.value(i)));
-      out.samples[3 * i + c] = static_cast<std::uint8_t>(std::min(entry >> down, 255u));
+  for (std::size_t i = 0; i < samples.size(); ++i) std::ranges::copy(colours(samples.value(i)), &out.samples[3 * i]);
+  return out;
+}
+
+/// Pixel Presentation (PS3.3 §C.8.16.2.1.1): the frame's, where frames differ.
+bool is_coloured(const FrameAttributes& a) {
+  for (const dicom::Tag sequence : {tags::MRImageFrameTypeSequence, tags::CTImageFrameTypeSequence,
+                                    tags::PETFrameTypeSequence, tags::XRay3DFrameTypeSequence}) {
+    const dicom::DataSet* group = a.group(sequence);
+    if (group != nullptr && group->contains(tags::PixelPresentation))
+      return group->text(tags::PixelPresentation) == "COLOR";
+  }
+  return a.top().text(tags::PixelPresentation) == "COLOR";
+}
+
+/// Stored values from the palette's first on are colours, the others stay grey (PS3.3 §C.7.6.19).
+Result<Picture> supplemented(const Picture& picture, const codec::Palette& colours, const Samples& samples) {
+  Picture out{picture.rows, picture.columns, 3, std::vector<std::uint8_t>(samples.size() * 3)};
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    const double value = samples.value(i);
+    if (value >= static_cast<double>(colours.first())) {
+      std::ranges::copy(colours(value), &out.samples[3 * i]);
+    } else {
+      std::fill_n(&out.samples[3 * i], 3, picture.samples[i]);
     }
   }
   return out;
@@ -310,7 +347,11 @@ Result<Picture> present(const dicom::DataSet& data_set, std::uint32_t frame_numb
   if (frame.samples_per_pixel == 3) return colour(frame, samples);
   if (frame.samples_per_pixel != 1) return fail(Errc::unsupported, "SamplesPerPixel");
   if (frame.photometric == "PALETTE COLOR") return palette(data_set, format, frame, samples, read);
-  return grey(FrameAttributes(data_set, frame_number), format, frame, samples, window, read);
+  const FrameAttributes attributes(data_set, frame_number);
+  CAIRN_TRY(Picture picture, grey(attributes, format, frame, samples, window, read));
+  if (!is_coloured(attributes) || !data_set.contains(tags::RedPaletteColorLookupTableDescriptor)) return picture;
+  CAIRN_TRY(const codec::Palette colours, palette_of(data_set, format, read));
+  return supplemented(picture, colours, samples);
 }
 
 Result<Picture> cut_region(const Picture& picture, const Region& region) {

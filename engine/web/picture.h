@@ -25,8 +25,8 @@ struct Picture {
 using ValueReader = std::function<Result<std::string>(const dicom::Element&)>;
 
 /// `frame_number` from 0 finds the frame's functional groups. Without `window` the data set's first VOI transform is
-/// used, else the range of the values. Errors: unsupported (a photometric interpretation, segmented palettes),
-/// malformed (lookup tables), those of `read`.
+/// used, else the range of the values. Errors: unsupported (a photometric interpretation), malformed or missing
+/// (lookup tables), mismatch (tables of different extent), those of `read`.
 Result<Picture> present(const dicom::DataSet& data_set, std::uint32_t frame_number, const codec::PixelFormat& format,
                         const codec::Frame& frame, bool native_samples, const std::optional<codec::Window>& window,
                         const ValueReader& read);

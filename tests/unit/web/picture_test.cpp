@@ -128,6 +128,58 @@ TEST(Picture, LooksPalettesUp) {
   EXPECT_EQ(shown(data_set, frame, 15), (Samples{0, 0, 0, 255, 128, 1, 255, 128, 1}));
 }
 
+TEST(Picture, ExpandsSegmentedPalettes) {
+  dicom::DataSet data_set;
+  for (const auto& [descriptor, data, high] :
+       {std::tuple{tags::RedPaletteColorLookupTableDescriptor, tags::SegmentedRedPaletteColorLookupTableData, 0xFF00},
+        std::tuple{tags::GreenPaletteColorLookupTableDescriptor, tags::SegmentedGreenPaletteColorLookupTableData,
+                   0x8000},
+        std::tuple{tags::BluePaletteColorLookupTableDescriptor, tags::SegmentedBluePaletteColorLookupTableData,
+                   0x0200}}) {
+    set_words(data_set, descriptor, {3, 0, 16});
+    set_words(data_set, data, {0, 1, 0, 1, 2, static_cast<std::uint16_t>(high)});  // a value, then a line
+  }
+  auto frame = grey16({0, 1, 2}, 16, false);
+  frame.photometric = "PALETTE COLOR";
+  EXPECT_EQ(shown(data_set, frame, 15), (Samples{0, 0, 0, 127, 64, 1, 255, 128, 2}));
+  set_words(data_set, tags::SegmentedRedPaletteColorLookupTableData, {1, 3, 9});
+  EXPECT_FALSE(present(data_set, 0, format_of(frame, 15), frame, true, {}, kRead));
+}
+
+TEST(Picture, ColoursWhatASupplementalPaletteCovers) {
+  dicom::DataSet data_set;
+  data_set.set_text(tags::WindowCenter, VR::DS, "50");
+  data_set.set_text(tags::WindowWidth, VR::DS, "100");
+  data_set.set_text(tags::VOILUTFunction, VR::CS, "LINEAR_EXACT");
+  for (const auto& [descriptor, data, high] :
+       {std::tuple{tags::RedPaletteColorLookupTableDescriptor, tags::RedPaletteColorLookupTableData, 0xFF00},
+        std::tuple{tags::GreenPaletteColorLookupTableDescriptor, tags::GreenPaletteColorLookupTableData, 0x8000},
+        std::tuple{tags::BluePaletteColorLookupTableDescriptor, tags::BluePaletteColorLookupTableData, 0x0100}}) {
+    set_words(data_set, descriptor, {2, 1000, 16});
+    set_words(data_set, data, {0, static_cast<std::uint16_t>(high)});
+  }
+  const auto frame = grey16({0, 100, 999, 1000, 1001, 4000}, 16, false);
+  // Without Pixel Presentation COLOR the tables mean nothing.
+  EXPECT_EQ(shown(data_set, frame, 15), (Samples{0, 255, 255, 255, 255, 255}));
+  data_set.set_text(tags::PixelPresentation, VR::CS, "MIXED");
+  EXPECT_EQ(shown(data_set, frame, 15).size(), 6u);
+  const Samples coloured{0, 0, 0, 255, 255, 255, 255, 255, 255, 0, 0, 0, 255, 128, 1, 255, 128, 1};
+  data_set.set_text(tags::PixelPresentation, VR::CS, "COLOR");
+  EXPECT_EQ(shown(data_set, frame, 15), coloured);
+  // A frame of its own says so for itself.
+  dicom::DataSet type, groups;
+  type.set_text(tags::PixelPresentation, VR::CS, "MONOCHROME");
+  dicom::Element sequence;
+  sequence.vr = VR::SQ;
+  sequence.tag = tags::CTImageFrameTypeSequence;
+  sequence.items = {type};
+  groups.set(sequence);
+  sequence.tag = tags::PerFrameFunctionalGroupsSequence;
+  sequence.items = {groups};
+  data_set.set(sequence);
+  EXPECT_EQ(shown(data_set, frame, 15).size(), 6u);
+}
+
 TEST(Picture, TurnsYbrIntoRgb) {
   codec::Frame frame;
   frame.rows = 1;
