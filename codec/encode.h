@@ -37,7 +37,7 @@ struct Encoding {
 
 struct EncodedFrame {
   /// One fragment of even length, padded as its coding wants it. Native: the frame as it is in Pixel Data, of which
-  /// 1-bit samples fill the last byte with zeros and an odd length is the caller's to pad after the last frame.
+  /// 1-bit samples fill the last byte with zeros; NativeJoiner makes the value of several.
   std::vector<std::byte> bytes;
   std::uint64_t coded_bytes = 0;  ///< without what was added behind the coded data (Extended Offset Table Lengths)
 };

@@ -4,7 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include "codec/frame_index.h"
 #include "codec/j2k_header.h"
+#include "codec/native_joiner.h"
 #include "frames.h"
 #include "jpeg_ls_encoder.h"
 
@@ -497,6 +499,51 @@ TEST(EncodeJPEG2000, lossy_frames_keep_their_ratio_and_their_tag) {
       EXPECT_LT(worst, format.bits_stored == 8 ? 12 : 40);
     }
   }
+}
+
+TEST(NativeJoiner, single_bits_run_on_from_frame_to_frame) {
+  const TransferSyntax& syntax = *find_transfer_syntax(uids::kExplicitVRLittleEndian);
+  for (const auto& [rows, columns] :
+       {std::pair{1u, 1u}, {1u, 3u}, {9u, 11u}, {4u, 2u}, {3u, 5u}, {1u, 15u}, {16u, 16u}}) {
+    for (std::uint64_t frames = 1; frames <= 17; ++frames) {
+      PixelFormat format = test::bits_format(rows, columns);
+      format.number_of_frames = frames;
+      const auto plan = plan_encoding(syntax, format).value();
+      NativeJoiner joiner(plan);
+      std::vector<std::byte> value;
+      std::vector<std::vector<std::byte>> samples;
+      const auto append = [&value](const std::vector<std::byte>& b) { value.insert(value.end(), b.begin(), b.end()); };
+      for (std::uint64_t f = 0; f < frames; ++f) {
+        samples.push_back(test::frame_of(format, Content::noise, static_cast<unsigned>(f)));
+        append(joiner.push(encode_frame(plan, samples.back()).value()));
+      }
+      append(joiner.finish());
+      ASSERT_EQ(value.size(), NativeJoiner::value_bytes(format, frames));
+      SpanSource source(value);
+      const auto index = FrameIndex::build(source, {0, value.size(), {}, {}}, syntax, format);
+      ASSERT_TRUE(index.has_value());
+      ASSERT_EQ(index.value().frame_count(), frames);
+      for (std::uint64_t f = 0; f < frames; ++f) {
+        const auto frame = decode_frame(syntax, format, index.value().read(source, f).value());
+        ASSERT_TRUE(frame.has_value());
+        ASSERT_TRUE(frame.value().samples == samples[f])
+            << columns << 'x' << rows << ", frame " << f << " of " << frames;
+      }
+    }
+  }
+}
+
+TEST(NativeJoiner, wider_samples_are_padded_once) {
+  const TransferSyntax& syntax = *find_transfer_syntax(uids::kImplicitVRLittleEndian);
+  const PixelFormat format = test::format_of(3, 3, 8);
+  const auto plan = plan_encoding(syntax, format).value();
+  NativeJoiner joiner(plan);
+  std::size_t size = 0;
+  for (int f = 0; f < 3; ++f)
+    size += joiner.push(encode_frame(plan, test::frame_of(format, Content::ramp)).value()).size();
+  EXPECT_EQ(size, 27u);
+  EXPECT_EQ(joiner.finish(), std::vector<std::byte>{std::byte{0}});
+  EXPECT_EQ(NativeJoiner::value_bytes(format, 3), 28u);
 }
 
 TEST(Encode, the_format_of_decoded_samples) {

@@ -6,7 +6,8 @@
 #include <gtest/gtest.h>
 #include <openssl/evp.h>
 
-#include "codec/decode.h"
+#include "codec/encode.h"
+#include "codec/frame_index.h"
 #include "codec/j2k_header.h"
 #include "test_dataset.h"
 
@@ -177,6 +178,42 @@ TEST(RealFiles, htj2k_of_others_passes_the_guard_of_the_fast_decoder) {
     ASSERT_TRUE(header.has_value()) << name;
     EXPECT_TRUE(is_plain_htj2k(header.value(), coded.value())) << name;
   }
+}
+
+TEST(RealFiles, every_frame_survives_every_lossless_encoder_that_can_hold_it) {
+  const fs::path root = test::data_dir();
+  if (!fs::exists(root)) GTEST_SKIP() << "no test data at " << root;
+  std::size_t coded = 0;
+  std::size_t refused = 0;
+  for (const char* folder : {"syntaxes", "modalities"}) {
+    for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
+      if (entry.path().extension() != ".dcm") continue;
+      test::Dataset d = test::read_dataset(entry.path());
+      const TransferSyntax* const from = find_transfer_syntax(d.syntax_uid);
+      if (from == nullptr || !from->decodable || !d.has_pixels) continue;
+      SpanSource source(d.bytes);
+      const auto index = FrameIndex::build(source, d.pixels, *from, d.format);
+      if (!index.has_value() || index.value().frame_count() == 0) continue;
+      const auto frame = decode_frame(*from, d.format, index.value().read(source, 0).value());
+      if (!frame.has_value()) continue;
+      const PixelFormat format = decoded_format(d.format, frame.value());
+      for (const TransferSyntax& to : transfer_syntaxes()) {
+        if (!to.encodable || to.fidelity != Fidelity::lossless) continue;
+        const auto plan = plan_encoding(to, format);
+        if (!plan.has_value()) {
+          EXPECT_EQ(plan.error(), Errc::unsupported) << entry.path() << " to " << to.name;
+          ++refused;
+          continue;
+        }
+        const auto out = encode_frame(plan.value(), frame.value().samples);  // verifies
+        EXPECT_TRUE(out.has_value()) << entry.path() << " to " << to.name << ": " << to_string(out.error());
+        ++coded;
+      }
+    }
+  }
+  std::printf("%zu frames coded, %zu refused by their plan\n", coded, refused);
+  EXPECT_GT(coded, 1000u);
+  EXPECT_LT(refused, coded / 10);
 }
 
 }  // namespace
