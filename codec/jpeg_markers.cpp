@@ -88,6 +88,10 @@ Result<JPEGHeader> read_jpeg_header(Bytes coded, std::uint32_t max_scans) {
     at += length;
     if (marker == 0xDA) {
       if (header.frame_marker == 0) return fail(Errc::malformed, "JPEG scan before its frame header", at);
+      const std::size_t selection = 1 + (segment.empty() ? 0 : 2u * octet(segment, 0));
+      if (header.scans == 0 && selection < segment.size()) {
+        header.first_selection = static_cast<std::uint8_t>(octet(segment, selection));
+      }
       if (++header.scans > max_scans) return fail(Errc::limit_exceeded, "number of JPEG scans", at);
       at = skip_entropy_coded(coded, at, header.is_jpeg_ls());
     }

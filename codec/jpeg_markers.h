@@ -27,10 +27,11 @@ struct JPEGHeader {
   bool jfif = false;
   bool adobe = false;
   std::uint8_t adobe_transform = 0;
-  bool arithmetic = false;  ///< a DAC segment was seen
-  std::uint32_t scans = 0;  ///< SOS segments in the whole stream
-  std::size_t begin = 0;    ///< offset of SOI
-  std::size_t end = 0;      ///< offset after EOI, or of the end of the stream
+  bool arithmetic = false;           ///< a DAC segment was seen
+  std::uint32_t scans = 0;           ///< SOS segments in the whole stream
+  std::uint8_t first_selection = 0;  ///< Ss of the first scan: lossless JPEG's predictor, JPEG-LS's NEAR
+  std::size_t begin = 0;             ///< offset of SOI
+  std::size_t end = 0;               ///< offset after EOI, or of the end of the stream
   bool has_eoi = false;
 
   bool is_lossless() const noexcept { return frame_marker == 0xC3; }

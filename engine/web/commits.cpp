@@ -27,7 +27,7 @@ struct Commits::State {
   }
 
   static asio::awaitable<void> commit(std::shared_ptr<State> self, std::shared_ptr<KeyedReceiver> receiver,
-                                      std::size_t at) {
+                                      std::size_t at, std::uint16_t warning) {
     StoreOutcome outcome;
     try {
       auto stored = co_await receiver->commit();
@@ -40,7 +40,7 @@ struct Commits::State {
                    std::move(s.study_instance_uid),
                    std::move(s.series_instance_uid),
                    0,
-                   0};
+                   warning};
         if (s.outcome == store::Outcome::refused) outcome.failure = failure_reason::kDuplicateInstance;
       }
     } catch (const std::exception&) {
@@ -57,14 +57,14 @@ Commits::Commits(std::size_t most) : state_(std::make_shared<State>()) {
 }
 Commits::~Commits() = default;
 
-asio::awaitable<void> Commits::add(std::shared_ptr<KeyedReceiver> receiver) {
+asio::awaitable<void> Commits::add(std::shared_ptr<KeyedReceiver> receiver, std::uint16_t warning) {
   const auto executor = co_await asio::this_coro::executor;
   const auto state = state_;
   co_await State::wait(state, state->most - 1);
   const std::size_t at = state->outcomes.size();
   state->outcomes.emplace_back();
   ++state->under_way;
-  asio::co_spawn(executor, State::commit(state, std::move(receiver), at), [](std::exception_ptr) {});
+  asio::co_spawn(executor, State::commit(state, std::move(receiver), at, warning), [](std::exception_ptr) {});
 }
 
 void Commits::add(StoreOutcome outcome) {

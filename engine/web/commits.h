@@ -19,7 +19,8 @@ class Commits {
 
   /// Begins the commit; its outcome comes at the place of this call in the order of calls. Waits while `most` are under
   /// way.
-  asio::awaitable<void> add(std::shared_ptr<KeyedReceiver> receiver);
+  /// `warning`: Warning Reason when it is stored.
+  asio::awaitable<void> add(std::shared_ptr<KeyedReceiver> receiver, std::uint16_t warning = 0);
   /// An outcome that needs no commit.
   void add(StoreOutcome outcome);
   std::size_t size() const noexcept;

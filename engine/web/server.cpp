@@ -32,7 +32,7 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, archive::Ar
   add_wado_uri_routes(site->router, {&archive, &pool, budget, pixels});
   add_metadata_routes(site->router, archive, pool);
   add_bulk_data_routes(site->router, archive, pool, budget);
-  add_store_routes(site->router, archive, options.store);
+  add_store_routes(site->router, archive, pool, options.store);
   add_page_routes(site->router, archive, pool);
   add_image_page_routes(site->router, archive, pool);
   add_admin_routes(site->router, archive, pool, options.admin);

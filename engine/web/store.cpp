@@ -1,52 +1,34 @@
 #include "engine/web/store.h"
 
 #include <algorithm>
+#include <atomic>
 
 #include "engine/archive/file_feed.h"
 #include "engine/dicom/json.h"
 #include "engine/web/admin.h"
+#include "engine/web/body_parts.h"
 #include "engine/web/commits.h"
 #include "engine/web/error_response.h"
-#include "engine/web/multipart_reader.h"
 #include "engine/web/native_model.h"
 #include "engine/web/resource.h"
+#include "engine/web/store_apart.h"
 
 namespace cairn::web {
 namespace {
 
 using Event = MultipartReader::Event;
+constexpr int kMaxMetadataRequests = 8;
 
 struct Services {
   archive::Archive* archive;
+  io::WorkerPool* pool;
   StoreOptions options;
-};
-
-/// Events of the body's parts: pulls bytes when the reader needs some.
-class Parts {
- public:
-  Parts(BodyStream& body, std::string_view boundary) : body_(body), reader_(boundary) {}
-
-  Task<Event> next() {
-    while (true) {
-      CAIRN_CO_TRY(auto event, reader_.next());
-      if (event.kind != Event::Kind::need_bytes) co_return event;
-      CAIRN_CO_TRY(const std::size_t got, co_await body_.read(reader_.room()));
-      if (got == 0) {
-        reader_.ended();
-      } else {
-        reader_.filled(got);
-      }
-    }
-  }
-
- private:
-  BodyStream& body_;
-  MultipartReader reader_;
+  std::shared_ptr<std::atomic<int>> metadata_requests;
 };
 
 /// Takes in the data of one part up to its end. What is wrong with the instance ends up in `commits`; an error is one
 /// of the body.
-Task<> store_part(const Services* services, const Request* request, const std::string* study, Parts* parts,
+Task<> store_part(const Services* services, const Request* request, const std::string* study, BodyParts* parts,
                   Commits* commits) {
   archive::Source source;
   source.peer_address = request->peer_address;
@@ -92,7 +74,7 @@ Task<> store_part(const Services* services, const Request* request, const std::s
 }
 
 /// Passes over a part of a type that is not taken.
-Task<> skip_part(Parts* parts) {
+Task<> skip_part(BodyParts* parts) {
   while (true) {
     CAIRN_CO_TRY(const auto event, co_await parts->next());
     if (event.kind == Event::Kind::part_end) co_return outcome::success();
@@ -107,7 +89,7 @@ bool is_dicom_part(const Headers& headers) {
 }
 
 /// All parts of the body; an error is one of the body, after which nothing more can be read.
-Task<> store_parts(const Services* services, const Request* request, const std::string* study, Parts* parts,
+Task<> store_parts(const Services* services, const Request* request, const std::string* study, BodyParts* parts,
                    Commits* commits) {
   while (true) {
     CAIRN_CO_TRY(auto event, co_await parts->next());
@@ -132,6 +114,28 @@ Result<Response> answer_of(const std::vector<StoreOutcome>& outcomes, const Requ
   return response;
 }
 
+/// Holds one of the places for requests whose metadata is in memory; null when all are taken.
+std::shared_ptr<void> turn_of(const Services& services) {
+  const auto count = services.metadata_requests;
+  if (count->fetch_add(1, std::memory_order_relaxed) >= kMaxMetadataRequests) {
+    count->fetch_sub(1, std::memory_order_relaxed);
+    return nullptr;
+  }
+  return {count.get(), [count](void*) { count->fetch_sub(1, std::memory_order_relaxed); }};
+}
+
+ApartContext context_of(const Services& services, const Request& request, const std::string& study) {
+  ApartContext context;
+  context.archive = services.archive;
+  context.pool = services.pool;
+  context.source.peer_address = request.peer_address;
+  context.source.via = store::Via::stow;
+  context.source.duplicate_policy = services.options.duplicate_policy;
+  context.study = study;
+  context.spool_directory = services.options.spool_directory;
+  return context;
+}
+
 Task<Response> store_instances(Services services, Request* request) {
   const bool off_loopback = services.options.off_loopback;
   if (!request->peer_is_loopback && !off_loopback) co_return fail(Errc::refused, "caller is not on this machine");
@@ -142,9 +146,16 @@ Task<Response> store_instances(Services services, Request* request) {
   const std::string_view content_type = request->headers.get("Content-Type");
   const auto type = parse_media_type(content_type);
   const std::string_view root = type ? type->parameter("type") : std::string_view();
-  if (!type || !type->matches("multipart/related") || !(root.empty() || root == "application/dicom")) {
+  const bool apart = root == kDicomJson || root == kDicomXml;  // metadata and bulk data
+  if (!type || !type->matches("multipart/related") || !(root.empty() || root == "application/dicom" || apart)) {
     co_return error_response(415, fail(Errc::unsupported, "Content-Type"),
-                             "expected: multipart/related; type=\"application/dicom\"");
+                             "expected: multipart/related; type=\"application/dicom\", \"application/dicom+json\" or "
+                             "\"application/dicom+xml\"");
+  }
+  std::shared_ptr<void> turn;
+  if (apart) {
+    turn = turn_of(services);
+    if (!turn) co_return error_response(503, fail(Errc::out_of_memory, "store requests with metadata under way"));
   }
   const std::string boundary = boundary_of(content_type);
   if (boundary.empty()) co_return error_response(400, fail(Errc::missing, "boundary of Content-Type"));
@@ -153,9 +164,11 @@ Task<Response> store_instances(Services services, Request* request) {
     co_return error_response(406, fail(Errc::unsupported, "Accept"),
                              "on offer: application/dicom+json, application/dicom+xml");
   }
-  Parts parts(*request->body, boundary);
+  BodyParts parts(*request->body, boundary, kMaxParts);
   Commits commits(services.options.commits_under_way);
-  const auto read = co_await store_parts(&services, request, &path.study, &parts, &commits);
+  auto reading = apart ? store_apart(context_of(services, *request, path.study), root == kDicomXml, &parts, &commits)
+                       : store_parts(&services, request, &path.study, &parts, &commits);
+  const auto read = co_await std::move(reading);
   auto outcomes = co_await commits.finish();
   // A body that breaks off takes nothing back that is stored: the response then says both.
   const bool any_stored = std::any_of(outcomes.begin(), outcomes.end(), [](const auto& o) { return o.failure == 0; });
@@ -171,8 +184,9 @@ Task<Response> store_instances(Services services, Request* request) {
 
 }  // namespace
 
-void add_store_routes(Router& router, archive::Archive& archive, StoreOptions options) {
-  const Services services{&archive, options};
+void add_store_routes(Router& router, archive::Archive& archive, io::WorkerPool& pool, StoreOptions options) {
+  if (options.spool_directory.empty()) options.spool_directory = std::filesystem::temp_directory_path();
+  const Services services{&archive, &pool, options, std::make_shared<std::atomic<int>>(0)};
   RouteLimits limits;
   limits.body_bytes = UINT64_MAX;
   for (const char* path : {"/dicom-web/studies", "/dicom-web/studies/{study}"}) {
