@@ -102,7 +102,7 @@ class Reader {
       if (!tag) return fail(Errc::malformed, "tag of the JSON");
       if (tag->element == 0 && tag->group != 0x0002) continue;
       const bool meta = tag->group == 0x0002 && depth == 0;
-      if ((tag->group < 0x0008 && !meta) || tag->group >= 0xfff0) {
+      if ((tag->group < 0x0008 && !meta) || tag->group >= 0xfffe) {
         out.discarded = true;
         continue;
       }
