@@ -21,11 +21,12 @@ DIRECT = {
     'engine/net': ['engine/dicom', 'engine/io'],
     'engine/store': ['engine/dicom', 'engine/io'],
     'engine/archive': ['engine/store', 'codec'],
+    'engine/transcode': ['engine/archive', 'codec'],
     'engine/volumes': ['engine/archive', 'codec', 'recon'],
     'engine/ris': ['engine/archive', 'engine/net'],
     'engine/replica': ['engine/archive', 'engine/net'],
-    'engine/dimse': ['engine/archive', 'codec', 'engine/net'],
-    'engine/web': ['engine/archive', 'engine/volumes', 'codec', 'engine/net'],
+    'engine/dimse': ['engine/archive', 'engine/transcode', 'codec', 'engine/net'],
+    'engine/web': ['engine/archive', 'engine/transcode', 'engine/volumes', 'codec', 'engine/net'],
     'engine/demo': ['engine/core', 'engine/dicom'],
 }
 APP = 'engine/app'

@@ -79,7 +79,7 @@ class MadeFrames final : public BodySource {
         return chunk;
       }
       if (!source) {
-        CAIRN_TRY(source, open_pixels(*archive, *pixels));
+        source = open_pixels(*archive, *pixels);
       }
       CAIRN_TRY(auto bytes, pixels->index.read(*source, wanted.frames[at] - 1));
       if (form.decoded) {

@@ -10,9 +10,9 @@
 #include "engine/dicom/meta.h"
 #include "engine/dicom/tags.h"
 #include "engine/dicom/vr.h"
+#include "engine/transcode/pixel_module.h"
 #include "engine/web/frame_negotiation.h"
 #include "engine/web/media_type.h"
-#include "engine/web/stored_pixels.h"
 
 namespace cairn::web {
 namespace {
@@ -194,16 +194,7 @@ class Builder {
   }
 
   Result<> decide_native(const Parts& parts) {
-    DataSet probe = d_;  // as if the value were in the data set
-    for (const dicom::Tag tag : {tags::PixelData, tags::FloatPixelData, tags::DoubleFloatPixelData}) {
-      const Element* element = d_.find(tag);
-      if (element == nullptr || !element->bulk) continue;
-      Element known = *element;
-      known.bulk->length = total_of(parts);
-      probe.set(std::move(known));
-    }
-    CAIRN_TRY(const PixelModule module, pixel_module_of(probe));
-    const codec::PixelFormat& format = module.format;
+    const codec::PixelFormat format = transcode::pixel_format_of(d_);
     CAIRN_TRYV(codec::validate(format));
     const std::uint64_t bits = codec::native_frame_bits(format);
     if (format.number_of_frames > kMaxLength * 8 / bits) return fail(Errc::mismatch, "length of native pixel data");
@@ -345,12 +336,7 @@ class Builder {
 
   /// Codings whose streams say nothing of the picture: the metadata has to.
   Result<> decide_unseen(const codec::TransferSyntax& syntax) {
-    DataSet probe = d_;
-    Element known = *d_.find(tags::PixelData);
-    known.bulk->length = pixels_.frames.front().length;
-    probe.set(std::move(known));
-    CAIRN_TRY(const PixelModule module, pixel_module_of(probe));
-    CAIRN_TRYV(codec::validate(module.format));
+    CAIRN_TRYV(codec::validate(transcode::pixel_format_of(d_)));
     pixels_.syntax = &syntax;
     return count_frames(pixels_.frames.size());
   }

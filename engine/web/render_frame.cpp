@@ -42,7 +42,7 @@ Result<std::vector<std::byte>> render_frame(archive::Archive& archive, const Sto
   if (frame == 0 || frame > pixels.index.frame_count()) return fail(Errc::not_found, "frame");
   CAIRN_TRY(const auto header, archive.header(pixels.instance->sop_instance_uid));
   CAIRN_TRY(const auto data_set, dicom::DataSet::parse(header));
-  CAIRN_TRY(const auto source, open_pixels(archive, pixels));
+  const auto source = open_pixels(archive, pixels);
   CAIRN_TRY(const auto coded, pixels.index.read(*source, frame - 1));
   CAIRN_TRY(const auto decoded, codec::decode_frame(*pixels.syntax, pixels.format, coded));
   const bool native = has_native_samples(pixels.syntax->coding);

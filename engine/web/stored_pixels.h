@@ -14,6 +14,7 @@
 #include "codec/pixel_format.h"
 #include "codec/transfer_syntax.h"
 #include "engine/archive/archive.h"
+#include "engine/transcode/pixel_module.h"
 
 namespace cairn::web {
 
@@ -28,17 +29,8 @@ struct StoredPixels {
   bool ranges_are_coded_frames(std::uint64_t frame) const noexcept;
 };
 
-/// The bytes that the index counts in: the stored stream, or the inflated data set of a deflated one. Errors:
-/// limit_exceeded, those of reading.
-Result<std::unique_ptr<codec::ByteSource>> open_pixels(archive::Archive& archive, const StoredPixels& pixels);
-
-/// The Image Pixel Module of a data set and its Pixel Data. Errors: missing (no pixel data).
-struct PixelModule {
-  codec::PixelFormat format;
-  codec::PixelDataValue value;
-  std::string extended_offsets, extended_lengths;  ///< what `value` points into once bound
-};
-Result<PixelModule> pixel_module_of(const dicom::DataSet& data_set);
+/// The bytes that the index counts in.
+std::unique_ptr<codec::ByteSource> open_pixels(archive::Archive& archive, const StoredPixels& pixels);
 
 /// The most recently used ones, bounded by what their indexes hold. Thread-safe.
 class PixelsCache {
