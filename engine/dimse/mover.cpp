@@ -5,6 +5,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "codec/transfer_syntax.h"
 #include "engine/core/log.h"
 #include "engine/dicom/pdu.h"
 
@@ -33,15 +34,21 @@ std::vector<ClientOptions::Proposal> proposals_for(const std::map<std::string, s
   std::vector<ClientOptions::Proposal> apart, together;
   for (const auto& [sop_class, stored] : syntaxes) {
     ClientOptions::Proposal all{sop_class, {}};
-    if (std::any_of(stored.begin(), stored.end(), [](const auto& s) { return can_be_recoded(s); })) {
-      for (const std::string& s : native_syntaxes) apart.push_back({sop_class, {s}});
-      all.transfer_syntaxes = native_syntaxes;
-    }
+    std::vector<std::string> coded;
+    bool native_stored = false;
     for (const std::string& s : stored) {
-      if (can_be_recoded(s)) continue;
-      apart.push_back({sop_class, {s}});
-      all.transfer_syntaxes.push_back(s);
+      const codec::TransferSyntax* known = codec::find_transfer_syntax(s);
+      const bool native = known != nullptr && !known->encapsulated && can_be_native(s);
+      native_stored = native_stored || native;
+      if (!native) coded.push_back(s);
     }
+    auto& list = all.transfer_syntaxes;
+    list = coded;
+    // In one context the destination takes what it likes, as a rule the first: then nothing has to be made anew.
+    if (std::any_of(stored.begin(), stored.end(), [](const auto& s) { return can_be_native(s); })) {
+      list.insert(native_stored ? list.begin() : list.end(), native_syntaxes.begin(), native_syntaxes.end());
+    }
+    for (const std::string& s : list) apart.push_back({sop_class, {s}});
     together.push_back(std::move(all));
   }
   // Of so many classes each has one context, in which the destination chooses.

@@ -38,12 +38,12 @@ const std::string* choose_for_scp(const pdu::ProposedContext& proposed, const Co
     return taken.find(proposed.abstract_syntax, t) != nullptr;
   };
   const bool native = std::any_of(offered.begin(), offered.end(), [&](const auto& t) {
-    return is_recoding_target(t) && known(t);
+    return is_native_target(t) && known(t);
   });
   for (const bool only_native : {true, false}) {
     if (only_native && native) continue;
     for (const std::string& t : offered) {
-      if (only_native ? is_recoding_target(t) : can_take(SOPClassKind::storage, t) && !known(t)) return &t;
+      if (only_native ? is_native_target(t) : can_take(SOPClassKind::storage, t) && !known(t)) return &t;
     }
   }
   const auto any = std::find_if(offered.begin(), offered.end(),

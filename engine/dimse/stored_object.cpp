@@ -2,22 +2,28 @@
 
 #include <algorithm>
 
-#include "engine/dicom/recode.h"
+#include "codec/transfer_syntax.h"
+#include "engine/transcode/transcoder.h"
 
 namespace cairn::dimse {
 namespace {
 
 constexpr std::uint64_t kStretchBytes = 4u << 20;
-constexpr std::size_t kDeflatedPieceBytes = 16u << 10;  // may inflate 250 times
-
-// Reads the data set from its beginning, stretch by stretch.
+// Reads the data set from its beginning, stretch by stretch, in the stored transfer syntax or another one.
 class StretchReader {
  public:
-  StretchReader(archive::Archive& archive, const archive::Instance& instance, const std::string& transfer_syntax)
-      : reader_(archive.open(instance)), at_(instance.data_set_offset) {
-    if (transfer_syntax == instance.transfer_syntax_uid) return;
-    from_ = dicom::encoding_of(instance.transfer_syntax_uid);
-    recoder_.emplace(from_, dicom::encoding_of(transfer_syntax));
+  static Result<StretchReader> open(archive::Archive& archive, const archive::Instance& instance,
+                                    const std::string& transfer_syntax) {
+    StretchReader made(instance.data_set_offset);
+    if (transfer_syntax == instance.transfer_syntax_uid) {
+      made.reader_ = archive.open(instance);
+      if (!made.reader_) return fail(Errc::not_found, "stored stream");
+    } else {
+      const codec::TransferSyntax* target = codec::find_transfer_syntax(transfer_syntax);
+      if (target == nullptr) return fail(Errc::unsupported, "transfer syntax");
+      CAIRN_TRY(made.transcoder_, transcode::Transcoder::open(archive, instance, *target));
+    }
+    return made;
   }
 
   /// Of at least `bytes` unless it is the last.
@@ -28,60 +34,71 @@ class StretchReader {
   }
 
  private:
+  explicit StretchReader(std::uint64_t at) : at_(at) {}
+
   Result<> fill(Stretch& stretch, std::uint64_t bytes) {
-    if (!reader_) return fail(Errc::not_found, "stored stream");
+    if (transcoder_) {
+      while (!stretch.last && stretch.recoded.size() < bytes) {
+        CAIRN_TRY(const bool more, transcoder_->next(stretch.recoded));
+        stretch.last = !more;
+      }
+      return outcome::success();
+    }
     for (std::uint64_t got = 0; got < bytes && at_ < reader_->size();) {
       CAIRN_TRY(auto view, reader_->view(at_));
       if (view.bytes.empty()) return fail(Errc::corrupt, "length of the stored stream", at_);
-      if (!recoder_) {
-        at_ += view.bytes.size();
-        got += view.bytes.size();
-        stretch.views.push_back(std::move(view));
-        continue;
-      }
-      const std::size_t n =
-          from_.deflated ? std::min(view.bytes.size(), kDeflatedPieceBytes) : view.bytes.size();
-      CAIRN_TRYV(recoder_->feed(view.bytes.first(n)));
-      at_ += n;
-      got = recoder_->out().size();
+      at_ += view.bytes.size();
+      got += view.bytes.size();
+      stretch.views.push_back(std::move(view));
     }
     stretch.last = at_ >= reader_->size();
-    if (recoder_) {
-      if (stretch.last) {
-        CAIRN_TRYV(recoder_->finish());
-      }
-      stretch.recoded = std::move(recoder_->out());
-      recoder_->out().clear();
-    }
     return outcome::success();
   }
 
   std::unique_ptr<archive::StreamReader> reader_;
   std::uint64_t at_;
-  dicom::Encoding from_;
-  std::optional<dicom::Recoder> recoder_;
+  std::unique_ptr<transcode::Transcoder> transcoder_;
 };
+
+/// Reads all of it; what is small enough stays in `object.held`.
+Result<> read_through(StoredObject& object, StretchReader& reader) {
+  object.held = reader.next(kHeldBytes);
+  if (object.held.error) return *object.held.error;
+  if (object.held.last) return outcome::success();
+  object.held = {};
+  while (true) {
+    const Stretch verified = reader.next(kStretchBytes);
+    if (verified.error) return *verified.error;
+    if (verified.last) return outcome::success();
+  }
+}
+
+Result<> prepare_in(StoredObject& object, archive::Archive& archive, const archive::Instance& instance) {
+  CAIRN_TRY(auto reader, StretchReader::open(archive, instance, object.context.transfer_syntax));
+  CAIRN_TRYV(read_through(object, reader));
+  if (object.held.last) return outcome::success();
+  CAIRN_TRY(auto opened, StretchReader::open(archive, instance, object.context.transfer_syntax));
+  const auto again = std::make_shared<StretchReader>(std::move(opened));
+  object.read_stretch = [again] { return again->next(kStretchBytes); };
+  return outcome::success();
+}
 
 Result<> prepare_into(StoredObject& object, archive::Archive& archive, const ContextTable& contexts) {
   CAIRN_TRY(const archive::Instance instance, archive.instance(object.sop_instance_uid));
   object.sop_class_uid = instance.sop_class_uid;
   object.bytes = instance.stream_length - std::min(instance.stream_length, instance.data_set_offset);
-  CAIRN_TRY(const ContextTable::Entry* context, contexts.choose(instance.sop_class_uid, instance.transfer_syntax_uid));
-  object.context = *context;
-
-  StretchReader reader(archive, instance, context->transfer_syntax);
-  object.held = reader.next(kHeldBytes);
-  if (object.held.error) return *object.held.error;
-  if (object.held.last) return outcome::success();
-  for (bool more = true; more;) {
-    const Stretch verified = reader.next(kStretchBytes);
-    if (verified.error) return *verified.error;
-    more = !verified.last;
+  CAIRN_TRY(const auto choices, contexts.choose(instance.sop_class_uid, instance.transfer_syntax_uid));
+  std::optional<Error> fault;
+  for (const ContextTable::Entry* context : choices) {
+    object.context = *context;
+    const auto prepared = prepare_in(object, archive, instance);
+    if (prepared) return outcome::success();
+    object.held = {};
+    if (!fault) fault = prepared.error();
+    // Bytes that cannot be read are no better in another syntax.
+    if (prepared.error() == Errc::corrupt || prepared.error() == Errc::io) break;
   }
-  object.held = {};
-  const auto again = std::make_shared<StretchReader>(archive, instance, context->transfer_syntax);
-  object.read_stretch = [again] { return again->next(kStretchBytes); };
-  return outcome::success();
+  return *fault;
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// An instance of the archive on its way to a peer: found, read, its checksums verified, and recoded where the peer does
+// An instance of the archive on its way to a peer: found, read, its checksums verified, and transcoded where the peer does
 // not take it as it is stored, before the first byte is sent. So a damaged or unsuitable instance is one failed
 // sub-operation and ends no association.
 //

@@ -368,10 +368,16 @@ TEST(Negotiation, AnSCPOfStorageGetsANativeSyntaxFirstAndThenTheOthers) {
   EXPECT_EQ(agreement.contexts[0]->transfer_syntax, kExplicit);
   EXPECT_EQ(agreement.contexts[1]->transfer_syntax, kJPEG);
   EXPECT_EQ(agreement.contexts[2]->transfer_syntax, kJPEG);
-  EXPECT_EQ(agreement.storage_scp.choose(kCT, kImplicit).value()->id, 1);
-  EXPECT_EQ(agreement.storage_scp.choose(kCT, kJPEG).value()->id, 3);
-  EXPECT_FALSE(agreement.storage_scp.choose(kCT, "1.2.840.10008.1.2.4.90").has_value());
+  EXPECT_EQ(agreement.storage_scp.choose(kCT, kImplicit).value()[0]->id, 1);
+  EXPECT_EQ(agreement.storage_scp.choose(kCT, kJPEG).value()[0]->id, 3);
+  // What the peer does not take comes decompressed, never with a loss.
+  const auto decompressed = agreement.storage_scp.choose(kCT, "1.2.840.10008.1.2.4.90");
+  ASSERT_TRUE(decompressed.has_value());
+  ASSERT_EQ(decompressed.value().size(), 2u);
+  EXPECT_EQ(decompressed.value()[0]->id, 1);
+  EXPECT_EQ(decompressed.value()[1]->id, 3);
   EXPECT_FALSE(agreement.storage_scp.choose(kMR, kExplicit).has_value());
+  EXPECT_FALSE(agreement.storage_scp.choose(kCT, "1.2.840.10008.1.2.4.100").has_value());
   EXPECT_TRUE(agreement.acceptance.user.roles[0].scp);
   EXPECT_FALSE(agreement.acceptance.user.roles[1].scp);
 }
