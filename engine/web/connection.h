@@ -1,4 +1,5 @@
-// One HTTP/1.1 connection (RFC 9112): requests one after another, in the order of arrival. Runs on one reactor.
+// One HTTP connection, from its handshake to its end; which protocol is spoken on it is decided here. Runs on one
+// reactor.
 #pragma once
 
 #include <memory>
@@ -11,6 +12,16 @@ class context;
 }
 
 namespace cairn::web {
+
+/// What is spoken on a connection. Belongs to its reactor.
+class Protocol {
+ public:
+  virtual ~Protocol() = default;
+  /// Serves until the peer leaves or a limit is passed, then closes the connection. Call once.
+  virtual asio::awaitable<void> run() = 0;
+  /// Ends the connection now if it waits for a request, else after its answers.
+  virtual void drain() = 0;
+};
 
 class Connection {
  public:
