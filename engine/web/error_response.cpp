@@ -146,6 +146,13 @@ Response error_response(const Error& error) {
   return error_response(http_status(error), error);
 }
 
+Response stored_pixels_error(const Error& error, std::string_view place) {
+  unsigned status = http_status(error);
+  if (status == 400 || status == 413) status = 500;
+  if (error == Errc::unsupported || error == Errc::missing) status = 406;
+  return error_response(status, error, place);
+}
+
 Response error_response(unsigned status, const Error& error, std::string_view detail) {
   std::string body = "{\"status\":" + std::to_string(status) + ",\"error\":";
   append_json_string(body, error.code.message());

@@ -19,6 +19,10 @@ Response error_response(const Error& error);
 /// With a status other than the table's. `detail` is put into the body escaped; it must hold no patient data.
 Response error_response(unsigned status, const Error& error, std::string_view detail = {});
 
+/// What a fault of stored pixels is to a client whose request was right: 406 when this server cannot make of them what
+/// was asked for, else 500 or a status of the table that is not about requests. `place` names instance and frame.
+Response stored_pixels_error(const Error& error, std::string_view place);
+
 /// Appends `text` as a JSON string with its quotes; bytes that are no UTF-8 become U+FFFD.
 void append_json_string(std::string& out, std::string_view text);
 

@@ -15,11 +15,11 @@ std::string new_boundary() {
   return out;
 }
 
-std::string part_head(std::string_view boundary, bool first, std::string_view content_type, std::uint64_t length,
-                      std::string_view content_location) {
+std::string part_head(std::string_view boundary, bool first, std::string_view content_type,
+                      std::optional<std::uint64_t> length, std::string_view content_location) {
   std::string out = first ? "--" : "\r\n--";
   out.append(boundary).append("\r\nContent-Type: ").append(content_type);
-  out += "\r\nContent-Length: " + std::to_string(length);
+  if (length) out += "\r\nContent-Length: " + std::to_string(*length);
   if (!content_location.empty()) out.append("\r\nContent-Location: ").append(content_location);
   out += "\r\n\r\n";
   return out;

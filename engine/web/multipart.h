@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -11,9 +12,9 @@ namespace cairn::web {
 std::string new_boundary();
 
 /// What stands in front of a part: its delimiter and header. `first` leaves out the line break that ends the part
-/// before.
-std::string part_head(std::string_view boundary, bool first, std::string_view content_type, std::uint64_t length,
-                      std::string_view content_location);
+/// before. `length`: nullopt where it is not known yet.
+std::string part_head(std::string_view boundary, bool first, std::string_view content_type,
+                      std::optional<std::uint64_t> length, std::string_view content_location);
 
 /// What ends the last part.
 std::string closing(std::string_view boundary);

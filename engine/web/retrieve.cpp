@@ -1,7 +1,7 @@
 #include "engine/web/retrieve.h"
 
-#include "engine/core/uid.h"
 #include "engine/web/error_response.h"
+#include "engine/web/made_instances.h"
 #include "engine/web/multipart.h"
 #include "engine/web/retrieve_negotiation.h"
 #include "engine/web/zip.h"
@@ -25,20 +25,6 @@ Result<Instances> find_instances(archive::Archive& archive, const Resource& path
   return one;
 }
 
-std::string content_type_of(const archive::Instance& instance) {
-  std::string type = "application/dicom";
-  if (is_usable_uid(instance.transfer_syntax_uid)) type += ";transfer-syntax=" + instance.transfer_syntax_uid;
-  return type;
-}
-
-std::string syntaxes_on_offer(const std::set<std::string>& stored, bool single_possible) {
-  std::string text = single_possible ? "on offer: application/dicom or multipart/related; type=\"application/dicom\""
-                                     : "on offer: multipart/related; type=\"application/dicom\"";
-  text += " with transfer-syntax";
-  for (const std::string& syntax : stored) text += ' ' + syntax;
-  return text + "; application/zip";
-}
-
 Response send_multipart(const Services& services, Instances instances) {
   const std::string boundary = new_boundary();
   std::vector<StreamItem> items;
@@ -46,7 +32,8 @@ Response send_multipart(const Services& services, Instances instances) {
   for (archive::Instance& instance : instances) {
     const Resource place{instance.study_instance_uid, instance.series_instance_uid, instance.sop_instance_uid};
     StreamItem item;
-    item.before = part_head(boundary, items.empty(), content_type_of(instance), instance.stream_length, place.path());
+    item.before = part_head(boundary, items.empty(), instance_content_type(instance.transfer_syntax_uid),
+                            instance.stream_length, place.path());
     item.range = {0, instance.stream_length};
     item.instance = std::make_shared<const archive::Instance>(std::move(instance));
     items.push_back(std::move(item));
@@ -101,7 +88,7 @@ Response send_zip(const Services& services, const Resource& path, Instances inst
 Response send_single(const Services& services, const Request& request, archive::Instance instance) {
   const std::string etag = etag_of(instance);
   if (auto same = not_modified(request, etag)) return std::move(*same);
-  const std::string type = content_type_of(instance);
+  const std::string type = instance_content_type(instance.transfer_syntax_uid);
   StreamItem item;
   item.range = {0, instance.stream_length};
   item.instance = std::make_shared<const archive::Instance>(std::move(instance));
@@ -119,13 +106,38 @@ Task<Response> retrieve(Services services, Request* request) {
   for (const auto& instance : instances) stored.insert(instance.transfer_syntax_uid);
   const bool single_possible = !path.instance.empty();
   const auto ranges = accepted_by(*request);
-  if (prefers_zip(ranges)) co_return send_zip(services, path, std::move(instances));
-  const auto form = negotiate(ranges, stored, single_possible);
-  if (!form) {
-    co_return error_response(406, fail(Errc::unsupported, "Accept"), syntaxes_on_offer(stored, single_possible));
+  if (const MediaRange* zip = zip_preferred(ranges)) {
+    const std::string_view syntax = zip->parameter("transfer-syntax");
+    if (syntax.empty() || syntax == "*" || (stored.size() == 1 && *stored.begin() == syntax)) {
+      co_return send_zip(services, path, std::move(instances));
+    }
+    co_return error_response(406, fail(Errc::unsupported, "transfer-syntax of application/zip"),
+                             "on offer: *, as stored");
   }
-  if (*form == InstanceForm::single) co_return send_single(services, *request, std::move(instances.front()));
-  co_return send_multipart(services, std::move(instances));
+  const auto choice = negotiate(ranges, stored, single_possible);
+  if (!choice) {
+    co_return error_response(406, fail(Errc::unsupported, "Accept"), instances_on_offer(stored, single_possible));
+  }
+  const bool single = choice->form == InstanceForm::single;
+  if (choice->as_stored()) {
+    if (single) co_return send_single(services, *request, std::move(instances.front()));
+    co_return send_multipart(services, std::move(instances));
+  }
+  std::vector<InstanceToMake> wanted;
+  wanted.reserve(instances.size());
+  for (auto& instance : instances) {
+    std::string syntax = choice->syntaxes.at(instance.transfer_syntax_uid);
+    wanted.push_back({std::move(instance), std::move(syntax)});
+  }
+  if (single) {
+    if (auto same = not_modified(*request, made_etag(wanted.front()))) co_return std::move(*same);
+  }
+  auto begin = [services, single, wanted = std::move(wanted)]() mutable {
+    return single ? send_made(*services.archive, *services.pool, std::move(wanted.front()))
+                  : send_made(*services.archive, *services.pool, std::move(wanted));
+  };
+  auto response = co_await services.pool->run(io::WorkClass::interactive, std::move(begin));
+  co_return response;
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// WADO-RS: instances as stored (PS3.18 §10.4.1.1.1 to .3), streamed from the log part by part, byte for byte.
+// WADO-RS: instances (PS3.18 §10.4.1.1.1 to .3): as stored, streamed from the log part by part, byte for byte, or in
+// another transfer syntax where Accept names one (made_instances.h).
 #pragma once
 
 #include <memory>

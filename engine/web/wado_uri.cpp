@@ -2,10 +2,13 @@
 
 #include <charconv>
 
+#include "codec/transfer_syntax.h"
 #include "engine/core/uid.h"
 #include "engine/web/error_response.h"
 #include "engine/web/frames.h"
+#include "engine/web/made_instances.h"
 #include "engine/web/retrieve.h"
+#include "engine/web/retrieve_negotiation.h"
 
 namespace cairn::web {
 namespace {
@@ -46,11 +49,20 @@ Result<RenderedQuery> query_of(const Request& request) {
   return query;
 }
 
-/// The instance as stored. Another syntax than the stored one is refused, not ignored.
+/// The instance as stored, or in the transfer syntax that was named.
 Result<Response> send_instance(const RenderServices& services, const RenderRequest& wanted, const std::string& syntax) {
   CAIRN_TRY(auto instance, instance_of(*services.archive, wanted.place));
   if (!syntax.empty() && syntax != instance.transfer_syntax_uid) {
-    return error_response(406, fail(Errc::unsupported, "transferSyntax"), "on offer: " + instance.transfer_syntax_uid);
+    const auto* from = codec::find_transfer_syntax(instance.transfer_syntax_uid);
+    const auto* to = codec::find_transfer_syntax(syntax);
+    if (from == nullptr || to == nullptr || !transcode::can_transcode(*from, *to)) {
+      return error_response(406, fail(Errc::unsupported, "transferSyntax"),
+                            instances_on_offer({instance.transfer_syntax_uid}, true));
+    }
+    InstanceToMake one{std::move(instance), syntax};
+    const std::string etag = made_etag(one);
+    if (!wanted.if_none_match.empty() && matches_etag(wanted.if_none_match, etag)) return unmodified(etag);
+    return send_made(*services.archive, *services.pool, std::move(one));
   }
   const std::string etag = etag_of(instance);
   if (!wanted.if_none_match.empty() && matches_etag(wanted.if_none_match, etag)) return unmodified(etag);
