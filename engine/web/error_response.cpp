@@ -149,7 +149,7 @@ Response error_response(const Error& error) {
 Response stored_pixels_error(const Error& error, std::string_view place) {
   unsigned status = http_status(error);
   if (status == 400 || status == 413) status = 500;
-  if (error == Errc::unsupported || error == Errc::missing) status = 406;
+  if (error == Errc::unsupported) status = 406;
   return error_response(status, error, place);
 }
 

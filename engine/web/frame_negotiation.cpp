@@ -10,19 +10,35 @@ struct Offer {
   bool default_syntax = false;  ///< what the type means without a transfer-syntax parameter
 };
 
-/// Best first.
+/// What a media type means without a transfer-syntax parameter (Table 8.7.3-4).
+bool is_default_of_its_type(std::string_view uid) {
+  return uid == codec::uids::kJPEGLosslessSV1 || uid == codec::uids::kJPEGLSLossless ||
+         uid == codec::uids::kJPEG2000Lossless || uid == codec::uids::kHTJ2KLossless ||
+         uid == codec::uids::kRLELossless;
+}
+
+/// Best first: nothing to be done, then the least.
 std::vector<Offer> offers_of(const codec::TransferSyntax& stored) {
   const std::string native(codec::uids::kExplicitVRLittleEndian);
   std::vector<Offer> offers;
   if (!stored.encapsulated) {
     // The index puts bytes in order; big-endian words are turned round by decoding.
-    offers.push_back({{true, stored.big_endian_pixels, std::string(kOctets), native}, true});
-    return offers;
+    offers.push_back({{true, stored.big_endian_pixels, false, std::string(kOctets), native}, true});
+  } else {
+    const std::string_view type = media_type_of(stored);
+    offers.push_back({{true, false, false, std::string(type), std::string(stored.uid)}, type != kOctets});
+    if (type != kOctets) {
+      offers.push_back({{true, false, false, std::string(kOctets), std::string(stored.uid)}, false});
+    }
+    if (stored.decodable) offers.push_back({{true, true, false, std::string(kOctets), native}, true});
   }
-  const std::string_view type = media_type_of(stored);
-  offers.push_back({{true, false, std::string(type), std::string(stored.uid)}, type != kOctets});
-  if (type != kOctets) offers.push_back({{true, false, std::string(kOctets), std::string(stored.uid)}, false});
-  if (stored.decodable) offers.push_back({{true, true, std::string(kOctets), native}, true});
+  for (const codec::TransferSyntax& target : codec::transfer_syntaxes()) {
+    if (!stored.decodable || !target.encodable || !target.encapsulated || target.uid == stored.uid) continue;
+    const std::string_view type = media_type_of(target);
+    const bool only = type == media_type_of(stored) && stored.encapsulated;  // the stored one is what the type means
+    offers.push_back(
+        {{true, true, true, std::string(type), std::string(target.uid)}, !only && is_default_of_its_type(target.uid)});
+  }
   return offers;
 }
 

@@ -1,5 +1,5 @@
 // In which form frames may be sent (PS3.18 §8.7.3.3, Table 8.7.3-3 to 8.7.3-5): as stored under the media type of their
-// coding, or decoded as application/octet-stream. A pure function of Accept and what is stored.
+// coding, decoded as application/octet-stream, or coded anew. A pure function of Accept and what is stored.
 #pragma once
 
 #include <optional>
@@ -15,6 +15,7 @@ namespace cairn::web {
 struct FrameForm {
   bool multipart = true;
   bool decoded = false;    ///< samples, little-endian, colour by pixel; else the stored coding
+  bool encoded = false;    ///< decoded, and then coded in syntax_uid
   std::string media_type;  ///< of a frame, without parameters
   std::string syntax_uid;  ///< the transfer syntax that says how to read it
 

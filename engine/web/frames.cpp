@@ -1,8 +1,11 @@
 #include "engine/web/frames.h"
 
+#include <algorithm>
 #include <charconv>
+#include <optional>
 
 #include "codec/decode.h"
+#include "codec/encode.h"
 #include "engine/core/checksum.h"
 #include "engine/web/error_response.h"
 #include "engine/web/frame_negotiation.h"
@@ -54,7 +57,18 @@ class MadeFrames final : public BodySource {
     work_->boundary = std::move(boundary);
   }
 
+  /// Makes the first one at once, blocking, so that its fault can still be told.
+  Result<> begin() {
+    CAIRN_TRY(first_, work_->next());
+    return outcome::success();
+  }
+
   Task<Chunk> next() override {
+    if (first_) {
+      Chunk chunk = std::move(*first_);
+      first_.reset();
+      co_return chunk;
+    }
     auto job = [work = work_] { return work->next(); };
     auto chunk = co_await pool_.run(io::WorkClass::interactive, std::move(job));
     co_return chunk;
@@ -83,8 +97,7 @@ class MadeFrames final : public BodySource {
       }
       CAIRN_TRY(auto bytes, pixels->index.read(*source, wanted.frames[at] - 1));
       if (form.decoded) {
-        CAIRN_TRY(auto frame, codec::decode_frame(*pixels->syntax, pixels->format, bytes));
-        bytes = pixels->format.bits_allocated == 1 ? packed_bits(frame.samples) : std::move(frame.samples);
+        CAIRN_TRY(bytes, convert(bytes));
       }
       if (form.multipart) {
         const std::string place = wanted.place.path() + "/frames/" + std::to_string(wanted.frames[at]);
@@ -95,10 +108,23 @@ class MadeFrames final : public BodySource {
       ++at;
       return chunk;
     }
+
+    Result<std::vector<std::byte>> convert(Bytes coded) const {
+      CAIRN_TRY(auto frame, codec::decode_frame(*pixels->syntax, pixels->format, coded));
+      if (!form.encoded) {
+        return pixels->format.bits_allocated == 1 ? packed_bits(frame.samples) : std::move(frame.samples);
+      }
+      const auto& target = *codec::find_transfer_syntax(form.syntax_uid);
+      CAIRN_TRY(const auto encoding, codec::plan_encoding(target, codec::decoded_format(pixels->format, frame)));
+      CAIRN_TRY(auto made, codec::encode_frame(encoding, frame.samples));
+      made.bytes.resize(static_cast<std::size_t>(made.coded_bytes));
+      return std::move(made.bytes);
+    }
   };
 
   io::WorkerPool& pool_;
   std::shared_ptr<Work> work_;
+  std::optional<Chunk> first_;
 };
 
 std::vector<ByteRange> web_ranges(const std::vector<codec::ByteRange>& ranges) {
@@ -164,16 +190,26 @@ Result<Response> prepare(const Services& services, Wanted wanted) {
   }
   std::string etag = etag_of(instance);
   etag.pop_back();
-  etag += "-f" + wanted.list + (form->multipart ? "-m" : "-s") + (form->decoded ? "d\"" : "\"");
+  etag += "-f" + wanted.list + (form->multipart ? "-m" : "-s") + (form->decoded ? "d" : "") +
+          (form->encoded ? form->syntax_uid : "") + '"';
   if (!wanted.if_none_match.empty() && matches_etag(wanted.if_none_match, etag)) return unmodified(etag);
-  CAIRN_TRY(const auto pixels, services.pixels->of(std::move(instance)));
+  const auto found = services.pixels->of(std::move(instance));
+  if (!found) {
+    if (found.error() == Errc::missing) return fail(Errc::not_found, "frames: the instance has no pixel data");
+    return stored_pixels_error(found.error(), "instance " + wanted.place.instance);
+  }
+  const auto& pixels = found.value();
   bool as_stored = !form->decoded;
   for (const std::uint64_t frame : wanted.frames) {
     if (frame > pixels->index.frame_count()) return fail(Errc::not_found, "frame");
     as_stored = as_stored && pixels->ranges_are_coded_frames(frame - 1);
   }
   if (as_stored && !form->multipart) {
-    CAIRN_TRY(const auto ranges, pixels->index.ranges(wanted.frames[0] - 1));
+    const auto where = pixels->index.ranges(wanted.frames[0] - 1);
+    if (!where) {
+      return stored_pixels_error(where.error(), "instance " + wanted.place.instance + ", frame " + wanted.list);
+    }
+    const auto& ranges = where.value();
     if (wanted.range.empty()) return send_whole(services, *pixels, ranges, form->content_type(), etag);
     const bool stale = !wanted.if_range.empty() && wanted.if_range != etag;
     return send_ranges(*services.archive, *services.pool, services.budget, stale ? "" : wanted.range, pixels->instance,
@@ -185,7 +221,10 @@ Result<Response> prepare(const Services& services, Wanted wanted) {
   if (as_stored) {
     CAIRN_TRY(response, send_stored(services, wanted, *pixels, *form, boundary));
   } else {
-    response.source = std::make_unique<MadeFrames>(services, pixels, std::move(wanted), std::move(*form), boundary);
+    const std::string place = "instance " + wanted.place.instance + ", frame " + std::to_string(wanted.frames.front());
+    auto made = std::make_unique<MadeFrames>(services, pixels, std::move(wanted), std::move(*form), boundary);
+    if (const auto begun = made->begin(); !begun) return stored_pixels_error(begun.error(), place);
+    response.source = std::move(made);
   }
   response.headers.add("Content-Type", type);
   response.headers.add("ETag", etag);
@@ -228,9 +267,14 @@ Result<std::vector<std::uint64_t>> parse_frame_list(std::string_view text) {
     }
     if (frames.size() == kMaxFramesOfARequest) return fail(Errc::limit_exceeded, "frame list");
     frames.push_back(frame);
-    if (comma == std::string_view::npos) return frames;
+    if (comma == std::string_view::npos) break;
     text.remove_prefix(comma + 1);
   }
+  auto sorted = frames;
+  std::sort(sorted.begin(), sorted.end());
+  const bool repeats = std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end();
+  if (repeats) return fail(Errc::malformed, "frame list: a frame twice");
+  return frames;
 }
 
 void add_frame_routes(Router& router, archive::Archive& archive, io::WorkerPool& pool,

@@ -1,4 +1,5 @@
-// WADO-RS frames (PS3.18 §10.4.1.1.6): as stored, straight from the verified parts of the log, or decoded one by one.
+// WADO-RS frames (PS3.18 §10.4.1.1.6): as stored, straight from the verified parts of the log, or decoded and
+// perhaps coded anew one by one.
 #pragma once
 
 #include <memory>
@@ -16,7 +17,7 @@ inline constexpr std::size_t kMaxFramesOfARequest = 100'000;
 void add_frame_routes(Router& router, archive::Archive& archive, io::WorkerPool& pool,
                       std::shared_ptr<StreamBudget> budget, std::shared_ptr<PixelsCache> pixels);
 
-/// "1,3,7": frame numbers from 1, in the order asked for. Errors: malformed, limit_exceeded.
+/// "1,3,7": frame numbers from 1, in the order asked for, each once. Errors: malformed, limit_exceeded.
 Result<std::vector<std::uint64_t>> parse_frame_list(std::string_view text);
 
 }  // namespace cairn::web

@@ -79,6 +79,13 @@ void finish(Response& response, std::string_view etag, const RenderRequest& requ
   }
 }
 
+/// The region asked for lies within the picture.
+bool fits(const RenderedQuery& query, const codec::PixelFormat& format) {
+  return !query.region ||
+         (query.region->column >= 0 && query.region->row >= 0 && query.region->column < std::int64_t{format.columns} &&
+          query.region->row < std::int64_t{format.rows});
+}
+
 Result<Response> one_picture(const RenderServices& services, const RenderRequest& request, const StoredPixels& pixels,
                              PictureType type) {
   const std::uint64_t frame =
@@ -86,9 +93,14 @@ Result<Response> one_picture(const RenderServices& services, const RenderRequest
   const std::string etag =
       etag_for(*pixels.instance, std::to_string(frame) + std::string(media_type_of(type)) + request.query.key());
   if (!request.if_none_match.empty() && matches_etag(request.if_none_match, etag)) return unmodified(etag);
+  if (frame > pixels.index.frame_count()) return fail(Errc::not_found, "frame");
+  if (!fits(request.query, pixels.format)) return fail(Errc::malformed, "viewport");
   auto picture = render_frame(*services.archive, pixels, frame, request.query, type);
-  if (!picture && picture.error() == Errc::unsupported) return no_picture(picture.error(), "the frame cannot be shown");
-  CAIRN_TRY(const auto bytes, std::move(picture));
+  if (!picture) {
+    return stored_pixels_error(picture.error(),
+                               "instance " + pixels.instance->sop_instance_uid + ", frame " + std::to_string(frame));
+  }
+  const auto& bytes = picture.value();
   Response response = Response::text(200, media_type_of(type), std::string(as_text(bytes)));
   finish(response, etag, request);
   return response;
@@ -274,10 +286,12 @@ Result<Response> render(const RenderServices& services, RenderRequest request) {
                       "several frames are on offer as multipart/related; type=\"image/jpeg\" or \"image/png\"");
   }
   Error fault = fail(Errc::missing, "PixelData");
+  std::string at_fault = request.place.instance;
   for (const std::size_t at : candidates(instances.size())) {
     auto pixels = services.pixels->of(instances[at]);
     if (!pixels) {
       fault = pixels.error();
+      at_fault = instances[at].sop_instance_uid;
       if (request.frames.empty()) {
         CAIRN_TRY(auto shown, document(services, request, instances[at]));
         if (shown && !request.place.instance.empty()) return std::move(*shown);
@@ -289,7 +303,7 @@ Result<Response> render(const RenderServices& services, RenderRequest request) {
     return one_picture(services, request, *pixels.value(), form->type);
   }
   if (fault == Errc::missing || fault == Errc::unsupported) return no_picture(fault, "there is no picture to show");
-  return fault;
+  return stored_pixels_error(fault, "instance " + at_fault);
 }
 
 void add_rendered_routes(Router& router, RenderServices services) {

@@ -160,9 +160,10 @@ TEST(Retrieve, OffersWhatIsStoredWhenAskedForSomethingElse) {
   fill(server.archive);
   const Reply reply =
       get(server.port(), "/dicom-web/studies/1.2",
-          {{"Accept", "multipart/related; type=\"application/dicom\"; transfer-syntax=1.2.840.10008.1.2.4.50"}});
+          {{"Accept", "multipart/related; type=\"application/dicom\"; transfer-syntax=1.2.840.10008.1.2.4.100"}});
   EXPECT_EQ(reply.status, 406);
-  EXPECT_THAT(reply.body, HasSubstr("1.2.840.10008.1.2.1"));
+  EXPECT_THAT(reply.body, HasSubstr(" 1.2.840.10008.1.2.1 "));
+  EXPECT_THAT(reply.body, HasSubstr(" 1.2.840.10008.1.2.4.80 "));
 }
 
 TEST(Retrieve, NamesTheFaultOfAPath) {

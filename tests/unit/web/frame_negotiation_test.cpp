@@ -13,7 +13,11 @@ const codec::TransferSyntax& syntax(std::string_view uid) {
 std::string chosen(std::string_view accept, std::string_view stored, bool single = true) {
   const auto form = negotiate_frames(parse_accept(accept), syntax(stored), single);
   if (!form) return "none";
-  return std::string(form->multipart ? "m" : "s") + (form->decoded ? "d " : " ") + form->content_type();
+  return std::string(form->multipart ? "m" : "s") +
+         (form->encoded   ? "e "
+          : form->decoded ? "d "
+                          : " ") +
+         form->content_type();
 }
 
 constexpr std::string_view kJLS = "1.2.840.10008.1.2.4.80", kNative = "1.2.840.10008.1.2.1",
@@ -49,11 +53,25 @@ TEST(FrameNegotiation, ObeysQualityAndOrder) {
 }
 
 TEST(FrameNegotiation, SaysWhenNothingFits) {
-  EXPECT_EQ(chosen("image/jpeg", kJLS), "none");
+  EXPECT_EQ(chosen("image/gif", kJLS), "none");
   EXPECT_EQ(chosen("image/jls", kJLS, false), "none") << "several frames need parts";
   EXPECT_EQ(chosen("multipart/related; type=\"application/octet-stream\"", "1.2.840.10008.1.2.4.102"), "none");
-  EXPECT_EQ(chosen("image/jls; transfer-syntax=1.2.840.10008.1.2.4.81", kJLS), "none");
+  EXPECT_EQ(chosen("image/jphc; transfer-syntax=1.2.840.10008.1.2.4.203", kJLS), "none") << "nobody writes it";
+  EXPECT_EQ(chosen("image/jpeg", "1.2.840.10008.1.2.4.102"), "none") << "nobody decodes it";
   EXPECT_NE(frames_on_offer(syntax(kJLS), true).find(kStoredJLS), std::string::npos);
+}
+
+TEST(FrameNegotiation, CodesAnewWhatIsNamed) {
+  EXPECT_EQ(chosen("image/jpeg", kJLS), "se image/jpeg; transfer-syntax=1.2.840.10008.1.2.4.70");
+  EXPECT_EQ(chosen("image/jphc", kNative), "se image/jphc; transfer-syntax=1.2.840.10008.1.2.4.201");
+  EXPECT_EQ(chosen("multipart/related; type=image/jphc; transfer-syntax=1.2.840.10008.1.2.4.202", kNative),
+            "me image/jphc; transfer-syntax=1.2.840.10008.1.2.4.202");
+  EXPECT_EQ(chosen("image/jpeg; transfer-syntax=1.2.840.10008.1.2.4.50", kNative),
+            "se image/jpeg; transfer-syntax=1.2.840.10008.1.2.4.50");
+  EXPECT_EQ(chosen("image/jls; transfer-syntax=1.2.840.10008.1.2.4.81", kJLS),
+            "se image/jls; transfer-syntax=1.2.840.10008.1.2.4.81");
+  // A type that the stored coding has means that coding.
+  EXPECT_EQ(chosen("image/jpeg", "1.2.840.10008.1.2.4.50"), "s image/jpeg; transfer-syntax=1.2.840.10008.1.2.4.50");
 }
 
 TEST(FrameNegotiation, NamesTheTypeOfEverySyntax) {

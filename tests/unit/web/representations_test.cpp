@@ -156,8 +156,46 @@ TEST_F(Representations, WadoUriGivesTheInstanceAndItsPicture) {
   EXPECT_EQ(get(target + "&windowCenter=40").status, 400);
   EXPECT_EQ(get(target + "&frameNumber=9").status, 404);
   EXPECT_EQ(get(target + "&contentType=application/dicom&transferSyntax=1.2.3").status, 406);
+  const Reply coded = get(target + "&contentType=application/dicom&transferSyntax=1.2.840.10008.1.2.4.80");
+  ASSERT_EQ(coded.status, 200) << coded.body;
+  EXPECT_EQ(coded.headers.get("Content-Type"), "application/dicom;transfer-syntax=1.2.840.10008.1.2.4.80");
+  EXPECT_EQ(dicom::read_prefix(as_bytes(coded.body)).value().transfer_syntax_uid, "1.2.840.10008.1.2.4.80");
+  EXPECT_EQ(get(target + "&contentType=application/dicom&transferSyntax=1.2.840.10008.1.2.4.80",
+                {{"If-None-Match", std::string(coded.headers.get("ETag"))}})
+                .status,
+            304);
   EXPECT_EQ(get("/wado?requestType=WADO&studyUID=x").status, 400);
   EXPECT_EQ(get("/wado").status, 400);
+}
+
+TEST_F(Representations, ASeriesComesInTheSyntaxThatIsAskedFor) {
+  const auto stored = post_all({"volumes/ct-gantry-tilt-4/dicom"});
+  ASSERT_FALSE(stored.empty());
+  const std::string instance = stored[0].path, series = instance.substr(0, instance.find("/instances/"));
+  const std::string multipart = "multipart/related; type=\"application/dicom\"; transfer-syntax=";
+  for (const std::string uid : {"1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.70", "1.2.840.10008.1.2.1.99"}) {
+    for (const bool in_query : {false, true}) {
+      const Reply reply =
+          in_query ? get(series + "?accept=" + "multipart/related;type=application/dicom;transfer-syntax=" + uid)
+                   : get(series, {{"Accept", multipart + uid}});
+      ASSERT_EQ(reply.status, 200) << reply.body;
+      ASSERT_TRUE(reply.whole);
+      const std::string type(reply.headers.get("Content-Type"));
+      const auto parts = testing::parse_multipart(reply.body, type.substr(type.find("boundary=") + 9));
+      ASSERT_TRUE(parts);
+      ASSERT_EQ(parts->size(), stored.size());
+      for (const auto& part : *parts) {
+        EXPECT_EQ(part.headers.at("content-type"), "application/dicom;transfer-syntax=" + uid);
+        const auto prefix = dicom::read_prefix(as_bytes(part.body));
+        ASSERT_TRUE(prefix);
+        EXPECT_EQ(prefix.value().transfer_syntax_uid, uid);
+        EXPECT_TRUE(part.headers.at("content-location").ends_with(prefix.value().media_storage_sop_instance_uid));
+      }
+    }
+  }
+  const Reply refused = get(series, {{"Accept", multipart + "1.2.840.10008.1.2.4.50"}});
+  EXPECT_EQ(refused.status, 406) << "16 bits in JPEG baseline";
+  EXPECT_THAT(refused.body, HasSubstr("instance "));
 }
 
 TEST_F(Representations, ABrowserIsLedFromEveryAddressToThePicture) {
