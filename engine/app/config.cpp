@@ -215,6 +215,7 @@ Config read_tables(const toml::table& root, std::string_view name) {
     t.read("admin_off_loopback", c.http.admin_off_loopback);
     t.read("store_off_loopback", c.http.store_off_loopback);
     t.read("cross_origins", c.http.cross_origins);
+    t.read<std::uint64_t>("metadata_cache_mib", c.http.metadata_cache_mib, 0, kMostMib);
     t.read("https_address", c.http.https_address);
     t.read<std::uint16_t>("https_port", c.http.https_port, 0, 65535);
     t.read("certificate", c.http.certificate);

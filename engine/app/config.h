@@ -68,6 +68,7 @@ struct Config {
     bool admin_off_loopback = false;
     bool store_off_loopback = false;
     std::vector<std::string> cross_origins;
+    std::uint64_t metadata_cache_mib = 128;
     std::string https_address = "127.0.0.1";
     std::uint16_t https_port = 8443;
     std::string certificate, key;

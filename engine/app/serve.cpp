@@ -161,6 +161,7 @@ int serve(const Config& config) {
     http.store.off_loopback = config.http.store_off_loopback;
     http.store.duplicate_policy = config.dicom.duplicates;
     http.store.spool_directory = config.archive.data;
+    http.metadata_cache_bytes = config.http.metadata_cache_mib << 20;
     http.operating.metrics.push_back([&](web::MetricsWriter& writer) { write_dimse_metrics(writer, dicom->stats()); });
     http.operating.metrics.push_back([&](web::MetricsWriter& writer) { web::write_volume_metrics(writer, volumes); });
     const auto web = started(web::Server::start(http, *archive, &volumes, blocking, reactors.pointers()), "HTTP server");

@@ -125,6 +125,16 @@ bool takes_gzip(std::string_view accept_encoding) {
   return gzip >= 0 ? gzip > 0 : any > 0;
 }
 
+Result<std::string> gzip_of(const Chunk& pieces) {
+  Deflater deflater;
+  std::string out;
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    CAIRN_TRY(const auto coded, deflater.code(pieces[i].bytes, i + 1 == pieces.size()));
+    out += coded;
+  }
+  return out;
+}
+
 void apply_gzip(const Request& request, Response& response, io::WorkerPool& pool) {
   const bool has_body = response.status != 204 && response.status != 304 && response.status != 206;
   if (!has_body || !is_text(response.headers.get("Content-Type"))) return;

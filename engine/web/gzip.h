@@ -10,6 +10,9 @@ namespace cairn::web {
 /// True when an Accept-Encoding value takes gzip. Pure.
 bool takes_gzip(std::string_view accept_encoding);
 
+/// The pieces as one gzip member. CPU-bound: on the worker pool. Errors: internal.
+Result<std::string> gzip_of(const Chunk& pieces);
+
 /// Codes the answer, when the request takes it and it is worth it; a strong ETag becomes a weak one. `pool` outlives
 /// the response.
 void apply_gzip(const Request& request, Response& response, io::WorkerPool& pool);

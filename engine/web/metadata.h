@@ -10,8 +10,8 @@
 
 namespace cairn::web {
 
-/// `archive` and `pool` outlive the router.
-void add_metadata_routes(Router& router, archive::Archive& archive, io::WorkerPool& pool);
+/// `archive` and `pool` outlive the router. `cache_bytes`: of JSON kept for series that do not change.
+void add_metadata_routes(Router& router, archive::Archive& archive, io::WorkerPool& pool, std::size_t cache_bytes);
 void add_bulk_data_routes(Router& router, archive::Archive& archive, io::WorkerPool& pool,
                           std::shared_ptr<StreamBudget> budget);
 

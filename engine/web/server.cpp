@@ -30,7 +30,7 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, archive::Ar
   add_frame_routes(site->router, archive, pool, budget, pixels);
   add_rendered_routes(site->router, {&archive, &pool, budget, pixels});
   add_wado_uri_routes(site->router, {&archive, &pool, budget, pixels});
-  add_metadata_routes(site->router, archive, pool);
+  add_metadata_routes(site->router, archive, pool, options.metadata_cache_bytes);
   add_bulk_data_routes(site->router, archive, pool, budget);
   add_store_routes(site->router, archive, pool, options.store);
   add_page_routes(site->router, archive, pool);

@@ -40,6 +40,7 @@ struct ServerOptions {
   HttpLimits limits;
   AdminOptions admin;
   StoreOptions store;
+  std::size_t metadata_cache_bytes = 128u << 20;  ///< JSON of whole series
   CrossOriginOptions cross_origin;
   OperatingOptions operating;  ///< metrics and health of parts that web does not know
 };

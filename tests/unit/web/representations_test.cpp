@@ -42,6 +42,39 @@ TEST(Gzip, IsTakenWhenNamed) {
   for (const char* no : {"", "br", "gzip;q=0", "*;q=0", "gzip;q=0, *", "identity"}) EXPECT_FALSE(takes_gzip(no)) << no;
 }
 
+TEST(Metadata, FromTheCacheIsWhatWasWrittenUntilTheSeriesChanges) {
+  TestServer server;
+  const auto put = [&](int i, const char* series) {
+    server.archive.put(
+        testing::part10_of({.series = series, .instance = std::string(series) + '.' + std::to_string(i), .number = i}));
+  };
+  for (int i = 1; i <= 700; ++i) put(i, "1.2.3");
+  for (int i = 1; i <= 3; ++i) put(i, "1.2.4");
+  const std::string study = "/dicom-web/studies/1.2/metadata", series = "/dicom-web/studies/1.2/series/1.2.3/metadata";
+  const auto size = [&](const std::string& target) {
+    return boost::json::parse(testing::get(server.port(), target).body).as_array().size();
+  };
+  const std::string fresh = testing::get(server.port(), series).body;
+  EXPECT_EQ(boost::json::parse(fresh).as_array().size(), 700u);
+  for (int again = 0; again < 3; ++again) {
+    EXPECT_TRUE(testing::get(server.port(), series).body == fresh);
+    const Reply coded = testing::get(server.port(), series, {{"Accept-Encoding", "gzip"}});
+    EXPECT_EQ(coded.headers.get("Content-Encoding"), "gzip");
+    EXPECT_TRUE(gunzip(coded.body) == fresh);
+    EXPECT_TRUE(std::string(coded.headers.get("ETag")).starts_with("W/"));
+    EXPECT_EQ(size(study), 703u);  // from one series in the cache, and one that is not
+  }
+  const std::string etag(testing::get(server.port(), series).headers.get("ETag"));
+  put(701, "1.2.3");
+  EXPECT_EQ(testing::get(server.port(), series, {{"If-None-Match", etag}}).status, 200);
+  EXPECT_EQ(size(series), 701u);
+  EXPECT_EQ(size(study), 704u);
+  const Reply xml =
+      testing::get(server.port(), series, {{"Accept", "multipart/related; type=\"application/dicom+xml\""}});
+  EXPECT_EQ(xml.status, 200);
+  EXPECT_THAT(xml.body, HasSubstr("NativeDicomModel"));
+}
+
 TEST(Gzip, CodesJsonAndLeavesDicomAlone) {
   TestServer server;
   for (int i = 1; i <= 300; ++i)
