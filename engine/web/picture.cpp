@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "codec/palette.h"
 #include "engine/dicom/tags.h"
@@ -182,6 +183,29 @@ struct VOI {
   }
 };
 
+/// Each word by a table of the shades of all words between the least and the largest. `flip`: the sign bit, so that the
+/// order of words is that of their numbers and the table is short.
+template <class Word, class Shade>
+void shade_by_table(Bytes samples, Word flip, const Shade& shade, std::vector<std::uint8_t>& out) {
+  const auto word = [&](std::size_t i) {
+    return static_cast<Word>(load_le<Word>(samples.data() + i * sizeof(Word)) ^ flip);
+  };
+  Word low = std::numeric_limits<Word>::max(), high = 0;
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    low = std::min(low, word(i));
+    high = std::max(high, word(i));
+  }
+  if (out.empty()) return;
+  const std::size_t count = std::size_t{high} - low + 1;
+  if (count > out.size()) {  // few pixels far apart
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = shade(static_cast<Word>(word(i) ^ flip));
+    return;
+  }
+  std::vector<std::uint8_t> table(count);
+  for (std::size_t i = 0; i < count; ++i) table[i] = shade(static_cast<Word>((low + i) ^ flip));
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] = table[static_cast<std::size_t>(word(i)) - low];
+}
+
 Result<Picture> grey(const FrameAttributes& a, const codec::PixelFormat& format, const codec::Frame& frame,
                      const Samples& samples, const std::optional<codec::Window>& asked, const ValueReader& read) {
   CAIRN_TRY(const Modality modality, modality_of(a, format, read));
@@ -200,20 +224,11 @@ Result<Picture> grey(const FrameAttributes& a, const codec::PixelFormat& format,
     voi.window = window_of_values(samples, modality, padding_of(a.top(), format));
   }
   Picture out{frame.rows, frame.columns, 1, std::vector<std::uint8_t>(samples.size())};
-  const std::size_t words = samples.width() <= 16 ? std::size_t{1} << samples.width() : 0;
-  if (samples.is_integer() && words != 0 && words <= 2 * samples.size()) {
-    std::vector<std::uint8_t> table(words);
-    std::vector<bool> made(words);
-    const bool wide = samples.width() == 16;
-    for (std::size_t i = 0; i < out.samples.size(); ++i) {
-      const std::byte* at = frame.samples.data() + i * (wide ? 2 : 1);
-      const std::size_t word = wide ? load_le<std::uint16_t>(at) : std::to_integer<std::size_t>(*at);
-      if (!made[word]) {
-        table[word] = voi(modality(samples.number(word)));
-        made[word] = true;
-      }
-      out.samples[i] = table[word];
-    }
+  const auto shade = [&](std::uint64_t word) { return voi(modality(samples.number(word))); };
+  if (samples.is_integer() && samples.width() == 8) {
+    shade_by_table<std::uint8_t>(frame.samples, 0, shade, out.samples);
+  } else if (samples.is_integer() && samples.width() == 16) {
+    shade_by_table<std::uint16_t>(frame.samples, frame.is_signed ? 0x8000 : 0, shade, out.samples);
   } else {
     for (std::size_t i = 0; i < out.samples.size(); ++i) out.samples[i] = voi(modality(samples.value(i)));
   }

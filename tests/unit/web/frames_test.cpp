@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 
 #include "codec/decode.h"
+#include "engine/dicom/meta.h"
+#include "engine/dicom/tags.h"
 #include "engine/web/frame_negotiation.h"
 #include "tests/unit/web/archive_fixture.h"
 #include "tests/unit/web/multipart_parser.h"
@@ -125,6 +127,46 @@ TEST_F(Frames, ComeInTheCodingThatIsAskedFor) {
   const Reply refused = get(target, {{"Accept", "image/jpeg; transfer-syntax=1.2.840.10008.1.2.4.50"}});
   EXPECT_EQ(refused.status, 406);
   EXPECT_THAT(refused.body, HasSubstr("frame 1"));
+}
+
+TEST(BadPixels, AreNotTheFaultOfTheRequest) {
+  testing::TestServer server;
+  // An image whose pixel data are a JPEG 2000 stream that ends in its header.
+  dicom::DataSet d;
+  d.set_text(dicom::tags::SOPClassUID, dicom::VR::UI, "1.2.840.10008.5.1.4.1.1.7");
+  d.set_text(dicom::tags::SOPInstanceUID, dicom::VR::UI, "1.2.3.9");
+  d.set_text(dicom::tags::StudyInstanceUID, dicom::VR::UI, "1.2");
+  d.set_text(dicom::tags::SeriesInstanceUID, dicom::VR::UI, "1.2.3");
+  for (const auto& [tag, value] : {std::pair{dicom::tags::SamplesPerPixel, 1},
+                                   {dicom::tags::Rows, 16},
+                                   {dicom::tags::Columns, 16},
+                                   {dicom::tags::BitsAllocated, 8},
+                                   {dicom::tags::BitsStored, 8},
+                                   {dicom::tags::HighBit, 7},
+                                   {dicom::tags::PixelRepresentation, 0}}) {
+    d.set_us(tag, static_cast<std::uint16_t>(value));
+  }
+  d.set_text(dicom::tags::PhotometricInterpretation, dicom::VR::CS, "MONOCHROME2");
+  const std::string uid = "1.2.840.10008.1.2.4.90";
+  const std::string pixels(
+      "\xe0\x7f\x10\0OB\0\0\xff\xff\xff\xff\xfe\xff\0\xe0\0\0\0\0\xfe\xff\0\xe0\6\0\0\0"
+      "\xff\x4f\xff\x51\0\x29\xfe\xff\xdd\xe0\0\0\0\0",
+      42);
+  server.archive.put(dicom::make_file_meta("1.2.840.10008.5.1.4.1.1.7", "1.2.3.9", uid, "") + d.encode({}) + pixels);
+  const std::string path = "/dicom-web/studies/1.2/series/1.2.3/instances/1.2.3.9";
+  for (const auto& [target, accept] :
+       {std::pair<std::string, std::string>{path + "/frames/1", "application/octet-stream"},
+        {path + "/frames/1", "image/jls"},
+        {path + "/rendered", "image/png"},
+        {path, "application/dicom; transfer-syntax=1.2.840.10008.1.2.1"},
+        {path, "multipart/related; type=application/dicom; transfer-syntax=1.2.840.10008.1.2.5"}}) {
+    const Reply reply = testing::get(server.port(), target, {{"Accept", accept}});
+    EXPECT_EQ(reply.status, 500) << target << ' ' << accept << ' ' << reply.body;
+    EXPECT_THAT(reply.body, HasSubstr("instance 1.2.3.9"));
+  }
+  // As it is stored it can still be had.
+  EXPECT_EQ(testing::get(server.port(), path + "/frames/1", {{"Accept", "image/jp2"}}).status, 200);
+  EXPECT_EQ(testing::get(server.port(), path + "/frames/2").status, 404);
 }
 
 TEST_F(Frames, AnswerRangesAndConditions) {
