@@ -13,7 +13,7 @@ build_packages=(
 )
 
 test_packages=(
-  python3 python3-numpy python3-pydicom curl nginx openssl dcmtk dicom3tools libgdcm-tools odil
+  python3 python3-numpy python3-pydicom curl nginx openssl ffmpeg libopenjp2-tools dcmtk dicom3tools libgdcm-tools odil
   fuse3 libfuse3-dev e2fsprogs util-linux procps
 )
 
