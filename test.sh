@@ -9,6 +9,7 @@ set -uo pipefail
 cd "$(dirname "$0")" || exit 1
 . .ci/packages.sh
 install_packages "${build_packages[@]}" "${test_packages[@]}" || exit 1
+install_web_clients
 
 export DICOM_TEST_DATA_DIR=${DICOM_TEST_DATA_DIR:-$(realpath -m ../shared/data)}
 jobs=${CAIRN_TEST_JOBS:-$(nproc)}

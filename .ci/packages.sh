@@ -17,8 +17,20 @@ test_packages=(
   fuse3 libfuse3-dev e2fsprogs util-linux procps
 )
 
-# For the comparison in bench/ingest.py only.
-bench_packages=(orthanc)
+# Node for the clients in tests/peer/web_clients; a Node of another origin brings its own npm.
+command -v npm >/dev/null || test_packages+=(nodejs npm)
+
+# For the comparison in bench/ingest.py, and in tests/peer, which skips it without: the package starts a server.
+bench_packages=(orthanc orthanc-dicomweb)
+
+# Installs the clients that come from npm, pinned; does nothing when they are there. Without a network their test is
+# skipped.
+install_web_clients() {
+  local folder=tests/peer/web_clients
+  [ "$folder/node_modules/.package-lock.json" -nt "$folder/package-lock.json" ] && return 0
+  npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund --prefer-offline --loglevel=error >/dev/null ||
+    echo "The DICOMweb clients of $folder could not be installed: their test is skipped" >&2
+}
 
 # install_packages NAME...: installs what is missing; does nothing, and needs no network, when nothing is.
 install_packages() {

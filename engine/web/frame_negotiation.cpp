@@ -96,10 +96,38 @@ std::string_view media_type_of(const codec::TransferSyntax& syntax) noexcept {
   return kOctets;
 }
 
-std::optional<FrameForm> negotiate_frames(const std::vector<MediaRange>& ranges, const codec::TransferSyntax& stored,
+std::string_view standard_media_type(std::string_view type) noexcept {
+  // As they were called in earlier editions of PS3.18, and as clients of today still ask for them.
+  static constexpr std::pair<std::string_view, std::string_view> kFormer[] = {{"image/x-jls", "image/jls"},
+                                                                              {"image/dicom+jpeg-ls", "image/jls"},
+                                                                              {"image/x-dicom-rle", "image/dicom-rle"},
+                                                                              {"image/dicom+rle", "image/dicom-rle"},
+                                                                              {"image/dicom+jpeg", "image/jpeg"},
+                                                                              {"image/dicom+jp2", "image/jp2"},
+                                                                              {"image/jhc", "image/jphc"},
+                                                                              {"image/j2c", "image/jp2"},
+                                                                              {"video/mpeg", "video/mpeg2"}};
+  for (const auto& [former, now] : kFormer) {
+    if (former == type) return now;
+  }
+  return type;
+}
+
+std::optional<FrameForm> negotiate_frames(const std::vector<MediaRange>& asked, const codec::TransferSyntax& stored,
                                           bool single_possible) {
   const auto offers = offers_of(stored);
-  if (ranges.empty()) return offers.front().form;
+  if (asked.empty()) return offers.front().form;
+  std::vector<MediaRange> ranges = asked;
+  for (MediaRange& range : ranges) {
+    const std::string type = range.type + '/' + range.subtype;
+    if (const std::string_view now = standard_media_type(type); now != type) {
+      range.type = now.substr(0, now.find('/'));
+      range.subtype = now.substr(now.find('/') + 1);
+    }
+    for (auto& [name, value] : range.parameters) {
+      if (name == "type") value = std::string(standard_media_type(value));
+    }
+  }
   std::optional<FrameForm> best;
   int best_quality = 0;
   for (const MediaRange& range : ranges) {  // of equal quality the first range wins, then the first offer

@@ -25,9 +25,12 @@ struct FrameForm {
 /// The media type of a coded frame: image/jls, image/jp2, …, application/octet-stream for native samples.
 std::string_view media_type_of(const codec::TransferSyntax& syntax) noexcept;
 
+/// The name of today for a media type that had another one before ("image/x-jls"), or the same.
+std::string_view standard_media_type(std::string_view type) noexcept;
+
 /// Without ranges, and for "*/*", stored form first and multipart. Octets without a transfer-syntax parameter are
-/// samples (the standard's default); "transfer-syntax=*" takes the stored coding. `single_possible`: one frame is asked
-/// for. nullopt: nothing on offer is acceptable.
+/// samples (the standard's default); "transfer-syntax=*" takes the stored coding. Older names of types are understood.
+/// `single_possible`: one frame is asked for. nullopt: nothing on offer is acceptable.
 std::optional<FrameForm> negotiate_frames(const std::vector<MediaRange>& ranges, const codec::TransferSyntax& stored,
                                           bool single_possible);
 

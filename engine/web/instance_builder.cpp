@@ -173,7 +173,7 @@ class Builder {
       if (part.extent.length > kMaxLength) return fail(Errc::limit_exceeded, "frame of the bulk data");
       pixels_.frames.push_back(part.extent);
     }
-    const std::string media = type->type + '/' + type->subtype;
+    const std::string media(standard_media_type(type->type + '/' + type->subtype));
     const bool plain = type->matches("application/octet-stream");
     if (!plain && syntax != nullptr && media_type_of(*syntax) != media) syntax = nullptr;  // of another object
     if (type->type == "video" || (plain && syntax->video)) return decide_video(syntax);

@@ -61,6 +61,13 @@ TEST(FrameNegotiation, SaysWhenNothingFits) {
   EXPECT_NE(frames_on_offer(syntax(kJLS), true).find(kStoredJLS), std::string::npos);
 }
 
+TEST(FrameNegotiation, UnderstandsFormerNames) {
+  EXPECT_EQ(chosen("multipart/related; type=\"image/x-jls\"", kJLS), "m " + kStoredJLS);
+  EXPECT_EQ(chosen("image/x-jls", kJLS), "s " + kStoredJLS);
+  EXPECT_EQ(chosen("multipart/related; type=\"image/jhc\"; transfer-syntax=*", "1.2.840.10008.1.2.4.202"),
+            "m image/jphc; transfer-syntax=1.2.840.10008.1.2.4.202");
+}
+
 TEST(FrameNegotiation, CodesAnewWhatIsNamed) {
   EXPECT_EQ(chosen("image/jpeg", kJLS), "se image/jpeg; transfer-syntax=1.2.840.10008.1.2.4.70");
   EXPECT_EQ(chosen("image/jphc", kNative), "se image/jphc; transfer-syntax=1.2.840.10008.1.2.4.201");
