@@ -91,6 +91,7 @@ Result<> prepare_into(StoredObject& object, archive::Archive& archive, const Con
   std::optional<Error> fault;
   for (const ContextTable::Entry* context : choices) {
     object.context = *context;
+    object.transcoded = context->transfer_syntax != instance.transfer_syntax_uid;
     const auto prepared = prepare_in(object, archive, instance);
     if (prepared) return outcome::success();
     object.held = {};

@@ -1,5 +1,5 @@
-// An instance of the archive on its way to a peer: found, read, its checksums verified, and transcoded where the peer does
-// not take it as it is stored, before the first byte is sent. So a damaged or unsuitable instance is one failed
+// An instance of the archive on its way to a peer: found, read, its checksums verified, and transcoded where the peer
+// does not take it as it is stored, before the first byte is sent. So a damaged or unsuitable instance is one failed
 // sub-operation and ends no association.
 //
 // Up to kHeldBytes the data set is held meanwhile; a larger one is read once to verify it and again to send it.
@@ -33,6 +33,7 @@ struct StoredObject {
   std::string sop_class_uid;
   std::optional<Error> error;  ///< why it cannot be sent
   ContextTable::Entry context;
+  bool transcoded = false;                ///< into another transfer syntax than the stored one
   std::uint64_t bytes = 0;                ///< of the stored data set
   Stretch held;                           ///< the whole data set, or nothing:
   std::function<Stretch()> read_stretch;  ///< then this gives it bit by bit; blocking
