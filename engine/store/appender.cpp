@@ -28,6 +28,11 @@ constexpr std::uint64_t kFullSlack = 4u << 20;
 constexpr std::size_t kMostThrough = 2;
 // With this much gathered, writing does not wait for the flush that is running.
 constexpr std::size_t kGatherBytes = 128u << 10;
+constexpr std::int64_t kSegmentRetryMs = 1'000;
+
+std::int64_t steady_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now().time_since_epoch()).count();
+}
 
 Error io_error(std::int64_t result) {
   return result == -ENOSPC || result == -EDQUOT ? fail(Errc::out_of_space, "segment write")
@@ -130,7 +135,7 @@ void Appender::stop() {
 }
 
 std::optional<Error> Appender::refusal() {
-  if (failed_.load(std::memory_order_relaxed)) return fail(Errc::io, "storage volume failed");
+  if (failed_.load(std::memory_order_relaxed) || waits_for_segment()) return fail(Errc::io, "storage volume failed");
   if (no_space_.load(std::memory_order_relaxed)) {
     // Cleared by the appender when it gets a segment; tried again when there could be one.
     if (!volume_.has_spare() && !volume_.free_for_segment()) return fail(Errc::out_of_space, "storage reserve");
@@ -270,6 +275,10 @@ void Appender::refuse(AppendRequest& request, const Error& error) {
   if (request.commit) request.commit->done(error);
 }
 
+bool Appender::waits_for_segment() const {
+  return no_segment_.load(std::memory_order_relaxed) && steady_ms() < segment_again_ms_.load(std::memory_order_relaxed);
+}
+
 Result<Appender::Live*> Appender::live_with_room(std::uint64_t bytes, std::size_t commits) {
   if (failed_.load(std::memory_order_relaxed)) return fail(Errc::io, "storage volume failed");
   if (!live_.empty() && live_.back()->phase == Live::Phase::open) {
@@ -282,17 +291,22 @@ Result<Appender::Live*> Appender::live_with_room(std::uint64_t bytes, std::size_
   }
   // One segment at a time is being sealed; what comes meanwhile goes to one other.
   if (live_.size() >= 2) return nullptr;
+  if (waits_for_segment()) return fail(Errc::io, "storage volume failed");
   auto segment = volume_.take_segment(to_state_);
   if (!segment) {
     if (segment.error() == Errc::out_of_space) {
       if (!no_space_.exchange(true)) log::warning("no space for a segment", {{"volume", volume_.id()}});
     } else {
-      failed_.store(true);
-      log::error("storage volume failed", {{"volume", volume_.id()}, {"cause", segment.error()}});
+      // Too many open files, a path that is gone for a while: nothing was written, so nothing stands against another try.
+      segment_again_ms_.store(steady_ms() + kSegmentRetryMs);
+      if (!no_segment_.exchange(true)) {
+        log::error("storage volume failed", {{"volume", volume_.id()}, {"cause", segment.error()}});
+      }
     }
     return std::move(segment).error();
   }
   no_space_.store(false);
+  if (no_segment_.exchange(false)) log::info("storage volume takes stores again", {{"volume", volume_.id()}});
   to_state_.clear();
   auto live = std::make_unique<Live>();
   live->segment = std::move(segment).value();

@@ -69,7 +69,10 @@ class Appender {
   std::uint64_t durable_bytes() const noexcept { return durable_.load(std::memory_order_relaxed); }
   std::uint64_t device_bytes() const noexcept { return device_.load(std::memory_order_relaxed); }
   std::uint64_t queue_depth() const noexcept { return waiting_.load(std::memory_order_relaxed); }
-  bool failed() const noexcept { return failed_.load(std::memory_order_relaxed); }
+  /// For good, or for now: no segment could be had, which is tried again.
+  bool failed() const noexcept {
+    return failed_.load(std::memory_order_relaxed) || no_segment_.load(std::memory_order_relaxed);
+  }
   const Histogram& batch_instances() const noexcept { return batch_instances_; }
   const Histogram& flush_us() const noexcept { return flush_us_; }
 
@@ -90,6 +93,7 @@ class Appender {
   Result<Live*> live_with_room(std::uint64_t bytes, std::size_t commits);
   std::size_t fill_part(std::byte* at, AppendRequest& request, Live& live, std::uint64_t offset, bool payload_in_place);
   std::size_t fill_commit(std::byte* at, std::size_t room, AppendRequest& request, Live& live, std::uint64_t offset);
+  bool waits_for_segment() const;
   void refuse(AppendRequest& request, const Error& error);
   bool check_writer(AppendRequest& request);
   void add_write(Live& live, std::unique_ptr<Operation> op);
@@ -130,6 +134,8 @@ class Appender {
   std::map<std::uint32_t, std::uint64_t> lost_;  ///< ends of what is good in poisoned segments
   std::vector<Settled> settled_;
   std::atomic<bool> no_space_{false};
+  std::atomic<bool> no_segment_{false};                  ///< of another reason than space
+  std::atomic<std::int64_t> segment_again_ms_{0};        ///< steady clock: when one is asked for again
 
   std::atomic<std::uint64_t> appended_{0}, durable_{0}, device_{0}, waiting_{0};  // relaxed: gauges
   std::atomic<bool> failed_{false};

@@ -1,6 +1,8 @@
 // Damage that used to stop the start: a segment's header, its footer, single sectors that the device cannot read.
 #include <algorithm>
+#include <chrono>
 #include <set>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -312,6 +314,29 @@ TEST_F(LostHeaderTest, ADeviceThatFailsEverywhereIsNoDamage) {
   Remembering again;
   EXPECT_EQ(open(again).error(), Errc::io);
   files_.bad_blocks.clear();
+  ASSERT_TRUE(open(again));
+  expect_whole(again);
+}
+
+// Too many open files, say: nothing was written, so the volume comes back by itself.
+TEST_F(LostHeaderTest, AVolumeThatGetsNoSegmentTriesAgain) {
+  begin();
+  put(5, 90'000);
+  const std::size_t before = acknowledged_.size();
+  files_.refuse_open = [](const std::string& path, io::OpenMode) { return path.find("/v/") != std::string::npos; };
+  put(40, 90'000);
+  const std::size_t meanwhile = acknowledged_.size();
+  EXPECT_LT(meanwhile, before + 40) << "the segment that was open is full";
+  EXPECT_TRUE(log_->stats()[0].failed);
+  EXPECT_EQ(log_->begin().error(), Errc::io) << "not tried at each store";
+
+  files_.refuse_open = nullptr;
+  std::this_thread::sleep_for(std::chrono::milliseconds(1'100));
+  put(5, 90'000);
+  EXPECT_EQ(acknowledged_.size(), meanwhile + 5);
+  EXPECT_FALSE(log_->stats()[0].failed);
+  stop();
+  Remembering again;
   ASSERT_TRUE(open(again));
   expect_whole(again);
 }
