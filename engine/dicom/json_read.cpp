@@ -21,7 +21,6 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t kMaxDSChars = 16;  // PS3.5 §6.2
-constexpr std::uint64_t kMaxValueBytes = 0xfffffffe;
 /// Of JSON for each sequence: attribute, array, item; and those around them.
 constexpr std::size_t kJSONDepth = 3 * static_cast<std::size_t>(kMaxNesting) + 8;
 
@@ -151,7 +150,6 @@ class Reader {
         CAIRN_TRYV(scalars(element, *array));
       }
     }
-    if (element.value.size() > kMaxValueBytes) return fail(Errc::limit_exceeded, "length of a value");
     return element;
   }
 
@@ -375,7 +373,8 @@ Result<std::vector<std::string_view>> json_objects(std::string_view text, std::s
 }
 
 Result<ReadDataSet> read_json(std::string_view object) {
-  // DOM and data set in an arena that goes with them: no destructor walks the depth of hostile input.
+  if (object.size() > kMaxJSONBytes) return fail(Errc::limit_exceeded, "JSON of a data set", object.size());
+  // In an arena, which goes at once.
   json::error_code error;
   json::parse_options options;
   options.max_depth = kJSONDepth;

@@ -16,6 +16,9 @@ namespace cairn::dicom {
 /// strings only: read_json() is the judge of what is inside. Errors: malformed, limit_exceeded (more than `most`).
 Result<std::vector<std::string_view>> json_objects(std::string_view text, std::size_t most);
 
+/// Of the JSON of one data set.
+inline constexpr std::size_t kMaxJSONBytes = 16u << 20;
+
 struct ReadDataSet {
   /// Text in UTF-8, which Specific Character Set says (ISO_IR 192) where a text needs it. An element that was given as
   /// BulkDataURI has `bulk`: `stream_offset` counts into bulk_uris, the length is 0.
@@ -26,8 +29,8 @@ struct ReadDataSet {
 };
 
 /// One data set. Group lengths are left out, File Meta Information (group 0002) is kept. A missing "vr" is the
-/// dictionary's. Errors: malformed (no JSON; a tag, VR or value that cannot be), limit_exceeded (nesting past
-/// kMaxNesting, a value past 2^32 - 2 bytes), with the offset of a fault of the JSON itself.
+/// dictionary's. Errors: malformed (no JSON; a tag, VR or value that cannot be), limit_exceeded (kMaxJSONBytes,
+/// nesting past kMaxNesting), with the offset of a fault of the JSON itself.
 Result<ReadDataSet> read_json(std::string_view object);
 
 }  // namespace cairn::dicom

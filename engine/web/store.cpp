@@ -17,7 +17,7 @@ namespace cairn::web {
 namespace {
 
 using Event = MultipartReader::Event;
-constexpr int kMaxMetadataRequests = 8;
+constexpr int kMaxMetadataRequests = 4;
 
 struct Services {
   archive::Archive* archive;

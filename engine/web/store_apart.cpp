@@ -20,6 +20,7 @@ namespace tags = dicom::tags;
 
 constexpr std::uint64_t kSpaceCheckBytes = 64u << 20;
 constexpr std::uint64_t kReadBytes = 1u << 20;
+constexpr std::size_t kSpoolBytes = 1u << 20;
 
 /// A Content-Location that instances of the metadata name.
 struct Value {
@@ -210,19 +211,22 @@ class ApartStore {
     Value* const value = location.empty() ? nullptr : assembly_->value(location);
     const std::uint64_t begin = assembly_->spool.size();
     std::uint64_t checked = 0;
-    while (true) {
+    std::string held;  // a body comes in small pieces: each way to the pool takes a large one
+    for (bool more = true; more;) {
       CAIRN_CO_TRY(const auto event, co_await parts_->next());
-      if (event.kind == Event::Kind::part_end) break;
+      more = event.kind != Event::Kind::part_end;
       if (value == nullptr || value->fault) continue;  // nobody's, or lost
+      if (more) held.append(as_text(event.data));
+      if (held.empty() || (more && held.size() < kSpoolBytes)) continue;
       if (checked == 0 || checked > kSpaceCheckBytes) {
         // The log knows how much is to stay free.
         auto probe = context_.archive->receive(context_.source, {});
         if (!probe) value->fault = probe.error();
-        checked = 1;
+        checked = 0;
       }
-      checked += event.data.size();
-      auto job = [assembly = assembly_, data = std::vector<std::byte>(event.data.begin(), event.data.end())] {
-        return assembly->spool.append(data);
+      checked += held.size();
+      auto job = [assembly = assembly_, data = std::exchange(held, {})] {
+        return assembly->spool.append(as_bytes(data));
       };
       auto appended = co_await context_.pool->run(io::WorkClass::interactive, std::move(job));
       if (!appended) value->fault = appended.error();
