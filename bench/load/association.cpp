@@ -137,16 +137,36 @@ Result<> Association::send_store(const Object& object, std::uint16_t message_id)
   return write_all(pieces_);
 }
 
-Result<StoreResponse> Association::receive() {
+Result<std::string> Association::read_command_set() {
   std::string command;
   while (true) {
     CAIRN_TRY(const auto pdu, read_pdu());
     if (pdu.first == 0x07) return fail(Errc::closed, "A-ABORT received");
     if (pdu.first != 0x04) return fail(Errc::malformed, "PDU type");
     CAIRN_TRY(const bool last, wire::append_command(pdu.second, command));
-    if (!last) continue;
-    CAIRN_TRY(auto response, wire::read_c_store_rsp(as_bytes(command)));
-    return StoreResponse{response.message_id, response.status, std::move(response.comment)};
+    if (last) return command;
+  }
+}
+
+Result<StoreResponse> Association::receive() {
+  CAIRN_TRY(const std::string command, read_command_set());
+  CAIRN_TRY(auto response, wire::read_c_store_rsp(as_bytes(command)));
+  return StoreResponse{response.message_id, response.status, std::move(response.comment)};
+}
+
+Result<std::uint64_t> Association::find(std::string_view identifier, std::uint16_t message_id) {
+  const auto context = std::find_if(contexts_.begin(), contexts_.end(), [](const Context& c) { return c.accepted; });
+  const auto id = static_cast<std::uint8_t>(2 * (context - contexts_.begin()) + 1);
+  const std::string request = wire::p_data(id, true, true, wire::c_find_rq(context->sop_class_uid, message_id)) +
+                              wire::p_data(id, false, true, identifier);
+  pieces_.assign(1, {request.data(), request.size()});
+  CAIRN_TRYV(write_all(pieces_));
+  for (std::uint64_t pending = 0;; ++pending) {
+    CAIRN_TRY(const std::string command, read_command_set());
+    CAIRN_TRY(const wire::Command response, wire::read_command(as_bytes(command)));
+    if (response.field != 0x8020) return fail(Errc::malformed, "C-FIND-RSP");
+    if (response.status == 0x0000) return pending;
+    if (response.status != 0xFF00 && response.status != 0xFF01) return fail(Errc::refused, "C-FIND-RSP");
   }
 }
 

@@ -1,5 +1,6 @@
-// A storage SCU that costs next to nothing: an association requestor (PS3.8) on one blocking socket that sends C-STORE
-// requests (PS3.7 §9.1.1) from borrowed bytes with writev and may have several outstanding (PS3.7 §D.3.3.3).
+// An SCU that costs next to nothing: an association requestor (PS3.8) on one blocking socket that sends C-STORE
+// requests (PS3.7 §9.1.1) from borrowed bytes with writev, several outstanding if need be (PS3.7 §D.3.3.3), or C-FIND
+// requests.
 //
 // For load and crash tests, where the sender must not be what is measured. Not thread-safe: a thread per association.
 #pragma once
@@ -44,6 +45,9 @@ class Association {
   Result<> send_store(const Object& object, std::uint16_t message_id);
   /// Waits for the next C-STORE-RSP. Errors: closed, timeout, malformed.
   Result<StoreResponse> receive();
+  /// A C-FIND of the first accepted context, waited for: how many responses were pending. Errors: those of
+  /// receive(), refused (it did not end with Success).
+  Result<std::uint64_t> find(std::string_view identifier, std::uint16_t message_id);
   Result<> release();
 
   /// Operations that may be outstanding, as negotiated.
@@ -60,6 +64,7 @@ class Association {
   Result<> negotiate(const AssociationOptions& options);
   Result<> read_exactly(std::size_t bytes);  ///< fills input_ so that at least `bytes` lie from at_
   Result<std::pair<std::uint8_t, Bytes>> read_pdu();
+  Result<std::string> read_command_set();  ///< of the next message; data sets are passed over
   Result<> write_all(std::vector<std::pair<const void*, std::size_t>>& pieces);
 
   int fd_ = -1;

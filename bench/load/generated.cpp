@@ -1,67 +1,11 @@
 #include <array>
-#include <cmath>
 #include <cstdio>
 
+#include "bench/load/element_writer.h"
 #include "bench/load/object.h"
 
 namespace cairn::load {
 namespace {
-
-// Explicit VR little endian, PS3.5 §7.1.2.
-class Writer {
- public:
-  explicit Writer(std::string& out) : out_(out) { out_.clear(); }
-
-  void text(std::uint16_t group, std::uint16_t element, const char (&vr)[3], std::string_view value) {
-    const bool odd = value.size() % 2 != 0;
-    head(group, element, vr, value.size() + (odd ? 1 : 0));
-    out_ += value;
-    if (odd) out_ += std::string_view(vr, 2) == "UI" ? '\0' : ' ';
-  }
-  void us(std::uint16_t group, std::uint16_t element, std::uint16_t value) {
-    head(group, element, "US", 2);
-    put16(value);
-  }
-  /// The twelve bytes before a long value (OB, OW, SQ, UT).
-  void long_head(std::uint16_t group, std::uint16_t element, const char (&vr)[3], std::uint32_t length) {
-    put16(group);
-    put16(element);
-    out_.append(vr, 2);
-    put16(0);
-    put32(length);
-  }
-  void item(std::uint16_t element, std::uint32_t length) {
-    put16(0xFFFE);
-    put16(element);
-    put32(length);
-  }
-
- private:
-  void head(std::uint16_t group, std::uint16_t element, const char (&vr)[3], std::size_t length) {
-    put16(group);
-    put16(element);
-    out_.append(vr, 2);
-    put16(static_cast<std::uint16_t>(length));
-  }
-  void put16(std::uint16_t v) {
-    std::byte b[2];
-    store_le(b, v);
-    out_.append(reinterpret_cast<const char*>(b), sizeof b);
-  }
-  void put32(std::uint32_t v) {
-    std::byte b[4];
-    store_le(b, v);
-    out_.append(reinterpret_cast<const char*>(b), sizeof b);
-  }
-  std::string& out_;
-};
-
-std::uint64_t mix(std::uint64_t x) {
-  x += 0x9E3779B97F4A7C15u;
-  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
-  x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
-  return x ^ (x >> 31);
-}
 
 struct Shape {
   const char* sop_class;
@@ -81,6 +25,8 @@ Shape shape_of(Kind kind) {
       return {"1.2.840.10008.5.1.4.1.1.88.11", "SR", 0, 1, 1};
     case Kind::huge:
       return {"1.2.840.10008.5.1.4.1.1.77.1.4.1", "XC", 0, 1, 1};
+    case Kind::filed:
+      break;  // filed_corpus()
   }
   __builtin_unreachable();
 }
@@ -143,7 +89,7 @@ class GeneratedCorpus final : public Corpus {
     o.body.clear();
     o.body_bytes = 0;
 
-    Writer w(o.header);
+    ElementWriter w(o.header);
     char number[48];
     w.text(0x0008, 0x0005, "CS", "ISO_IR 100");
     w.text(0x0008, 0x0008, "CS", "ORIGINAL\\PRIMARY\\AXIAL");
@@ -188,6 +134,8 @@ class GeneratedCorpus final : public Corpus {
       case Kind::huge:
         video(w, o);
         break;
+      case Kind::filed:
+        break;
     }
   }
 
@@ -199,7 +147,7 @@ class GeneratedCorpus final : public Corpus {
     o.body.push_back(bytes);
     o.body_bytes += bytes.size();
   }
-  void image(Writer& w, Object& o, std::uint64_t index, std::uint64_t in_series) const {
+  void image(ElementWriter& w, Object& o, std::uint64_t index, std::uint64_t in_series) const {
     char position[64];
     std::snprintf(position, sizeof position, "-250\\-250\\%lld", static_cast<long long>(in_series));
     w.text(0x0020, 0x0032, "DS", position);
@@ -225,7 +173,7 @@ class GeneratedCorpus final : public Corpus {
     w.long_head(0x7FE0, 0x0010, "OW", bytes);
     borrow(o, std::span(pool_).subspan(mix(index ^ seed_) % (kPoolBytes - bytes) & ~std::size_t{7}, bytes));
   }
-  void video(Writer& w, Object& o) const {
+  void video(ElementWriter& w, Object& o) const {
     w.us(0x0028, 0x0002, 3);
     w.text(0x0028, 0x0004, "CS", "YBR_PARTIAL_420");
     w.us(0x0028, 0x0006, 0);

@@ -17,7 +17,7 @@ using namespace cairn::load;
 
 int usage() {
   std::fputs(
-      "usage: cairn_load --port N [options] (--kind ct|mr|tiny|huge | PATH...)\n"
+      "usage: cairn_load --port N [options] (--kind ct|mr|tiny|huge|filed | PATH...)\n"
       "       cairn_load --sink PORT                   a null SCP that discards what it gets\n"
       "  --host IPV4 --called AE --calling AE          the server (127.0.0.1, CAIRN) and we (CAIRN_LOAD)\n"
       "  --associations N --window N                   at once, and operations outstanding on each (1, 1)\n"
@@ -25,6 +25,7 @@ int usage() {
       "  --rate R                                      instances/s in all instead of as fast as possible\n"
       "  --seed N --first N                            which generated objects\n"
       "  --bytes N                                     length of a huge one (6 GiB)\n"
+      "  --study N                                     instances in each study of filed ones (20)\n"
       "  --idle N                                      further associations that stay silent\n"
       "  --journal FILE                                append what was sent and what was acknowledged\n"
       "  --delayed-ack                                 Nagle and delayed acknowledgements, as ordinary clients have "
@@ -39,7 +40,7 @@ struct Arguments {
   LoadOptions load;
   std::optional<Kind> kind;
   std::vector<std::string> paths;
-  std::uint64_t seed = 1, huge_bytes = std::uint64_t{6} << 30;
+  std::uint64_t seed = 1, huge_bytes = std::uint64_t{6} << 30, study_instances = 20;
   std::string journal;
   std::optional<std::uint16_t> sink;
 };
@@ -49,6 +50,7 @@ std::optional<Kind> kind_of(const std::string& name) {
   if (name == "mr") return Kind::mr;
   if (name == "tiny") return Kind::tiny;
   if (name == "huge") return Kind::huge;
+  if (name == "filed") return Kind::filed;
   return std::nullopt;
 }
 
@@ -77,6 +79,7 @@ bool read_option(const std::string& name, const char* value, Arguments& a) {
   if (name == "--seed") return integer(a.seed);
   if (name == "--first") return integer(a.load.first);
   if (name == "--bytes") return integer(a.huge_bytes);
+  if (name == "--study") return integer(a.study_instances) && a.study_instances > 0;
   if (name == "--idle") return integer(a.load.idle);
   if (name == "--journal") return a.journal = value, true;
   if (name == "--pdu") return integer(to.max_pdu_bytes) && to.max_pdu_bytes >= 64;
@@ -122,7 +125,8 @@ void print(const LoadReport& r, const Arguments& a, std::uint64_t skipped) {
       static_cast<unsigned long long>(r.bytes), r.wall_s, static_cast<double>(r.stored) / wall,
       static_cast<double>(r.bytes) / 1e6 / wall, LoadReport::percentile(r.latencies_ms, 0.5),
       LoadReport::percentile(r.latencies_ms, 0.99), LoadReport::percentile(r.latencies_ms, 1),
-      LoadReport::percentile(r.service_ms, 0.5), LoadReport::percentile(r.service_ms, 0.99), r.client_cpu_s, statuses.c_str(), errors.c_str());
+      LoadReport::percentile(r.service_ms, 0.5), LoadReport::percentile(r.service_ms, 0.99), r.client_cpu_s,
+      statuses.c_str(), errors.c_str());
 }
 
 int fault(const Error& e) {
@@ -152,7 +156,8 @@ int main(int argc, char** argv) {
   std::uint64_t skipped = 0;
   std::unique_ptr<Corpus> corpus;
   if (a.kind) {
-    corpus = generated_corpus(*a.kind, a.seed, a.huge_bytes);
+    corpus = *a.kind == Kind::filed ? filed_corpus(a.seed, a.study_instances)
+                                    : generated_corpus(*a.kind, a.seed, a.huge_bytes);
   } else {
     auto files = file_corpus(a.paths, skipped);
     if (!files) return fault(files.error());

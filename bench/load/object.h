@@ -17,10 +17,11 @@
 namespace cairn::load {
 
 enum class Kind {
-  ct,    ///< 512 x 512 x 16 bit, 514 KiB, series of 400
-  mr,    ///< 256 x 256 x 16 bit, 131 KiB, two series of 100 a study
-  tiny,  ///< 4 KiB structured report, one-object studies
-  huge,  ///< one encapsulated video of the length asked for, beyond 4 GiB too
+  ct,     ///< 512 x 512 x 16 bit, 514 KiB, series of 400
+  mr,     ///< 256 x 256 x 16 bit, 131 KiB, two series of 100 a study
+  tiny,   ///< 4 KiB structured report, one-object studies
+  huge,   ///< one encapsulated video of the length asked for, beyond 4 GiB too
+  filed,  ///< studies as an archive holds them, without pixels: filed_corpus(), filed_study.h
 };
 
 /// One instance without preamble and File Meta Information, as C-STORE carries it.
@@ -48,6 +49,9 @@ class Corpus {
 
 /// `huge_bytes` is the length of a huge object; ignored for other kinds.
 std::unique_ptr<Corpus> generated_corpus(Kind kind, std::uint64_t seed, std::uint64_t huge_bytes);
+
+/// Studies of `instances` instances each, about 0.9 KiB an instance: what is asked of an index, and nothing else.
+std::unique_ptr<Corpus> filed_corpus(std::uint64_t seed, std::uint64_t instances);
 
 /// All Part 10 files below `paths`, mapped; in the order given, those of a folder by name. Files that are none are
 /// counted in `skipped`. Errors: io, not_found (no file could be used).

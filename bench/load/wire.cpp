@@ -182,6 +182,16 @@ std::string c_store_rsp(std::string_view sop_class, std::string_view sop_instanc
   return with_group_length(body);
 }
 
+std::string c_find_rq(std::string_view sop_class, std::uint16_t message_id) {
+  std::string body;
+  element(body, 0x0002, sop_class);
+  element_us(body, 0x0100, 0x0020);
+  element_us(body, 0x0110, message_id);
+  element_us(body, 0x0700, 0x0000);
+  element_us(body, 0x0800, 0x0001);
+  return with_group_length(body);
+}
+
 Result<bool> append_command(Bytes body, std::string& command) {
   bool last = false;
   while (!body.empty()) {

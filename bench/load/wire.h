@@ -1,5 +1,5 @@
-// The few PDUs (PS3.8 §9.3) and command sets (PS3.7 §6.3, §9.3.1) of a storage SCU and of a null SCP. Independent of
-// the server's own parsers on purpose: what checks them must not share their mistakes.
+// The few PDUs (PS3.8 §9.3) and command sets (PS3.7 §6.3, §9.3.1) of a storage and query SCU and of a null SCP.
+// Independent of the server's own parsers on purpose: what checks them must not share their mistakes.
 #pragma once
 
 #include <cstdint>
@@ -33,6 +33,8 @@ std::string p_data(std::uint8_t context, bool command, bool last, std::string_vi
 
 std::string c_store_rq(std::string_view sop_class, std::string_view sop_instance, std::uint16_t message_id);
 std::string c_store_rsp(std::string_view sop_class, std::string_view sop_instance, std::uint16_t message_id);
+
+std::string c_find_rq(std::string_view sop_class, std::uint16_t message_id);
 
 /// Appends the command fragments of a P-DATA-TF body; true when one of them was the last.
 Result<bool> append_command(Bytes p_data_body, std::string& command);
