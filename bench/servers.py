@@ -142,11 +142,15 @@ class Orthanc(Peer):
     name, program, durable, called = 'orthanc', 'Orthanc', 'the object; its index not', 'ORTHANC'
     share = 8  # slow, and no faster for being asked for long
 
+    plugins = '/usr/share/orthanc/plugins/libOrthancDicomWeb.so'
+
     def command(self, folder):
+        self.http = h.free_port()
         with open(os.path.join(folder, 'orthanc.json'), 'w') as f:
             json.dump({'StorageDirectory': os.path.join(folder, 'storage'), 'IndexDirectory': os.path.join(folder, 'index'),
-                       'HttpPort': h.free_port(), 'DicomPort': self.dicom, 'DicomAet': 'ORTHANC', 'RemoteAccessAllowed': False,
-                       'DicomAlwaysAllowStore': True, 'DicomThreadsCount': 16, 'Plugins': []}, f)
+                       'HttpPort': self.http, 'DicomPort': self.dicom, 'DicomAet': 'ORTHANC', 'RemoteAccessAllowed': False,
+                       'DicomAlwaysAllowStore': True, 'DicomAlwaysAllowFind': True, 'DicomAlwaysAllowGet': True, 'DicomThreadsCount': 16,
+                       'Plugins': [p for p in [self.plugins] if os.path.exists(p)]}, f)
         return ['Orthanc', os.path.join(folder, 'orthanc.json')]
 
 
@@ -178,7 +182,7 @@ class Cairn(Peer):
         self.folder = folder
         os.makedirs(folder + '.work', exist_ok=True)
         self.server = h.Server(folder, self.settings, work=folder + '.work', environment=self.environment).start()
-        self.dicom = self.server.dicom
+        self.dicom, self.http = self.server.dicom, self.server.http
         return self
 
     @property
@@ -235,6 +239,20 @@ def send(peer, kind, associations, count=0, window=1, seed=1, delayed_ack=False,
             'service_p99_ms': r['service_p99_ms'], 'failed': r['failed'], 'stored': r['stored'], 'bytes': r['bytes'], 'client_cpu_s_per_gb': r['client_cpu_s'] / gigabytes,
             'written_per_byte': (io_bytes(peer.pid, 'write_bytes') - written) / max(r['bytes'], 1),
             'rss_mib': status_mib(peer.pid, 'VmHWM'), 'errors': r['errors'][:3]}
+
+
+def ask(peer, *options, connections=1, seconds=2.0):
+    """cairn_query's report, with the server's CPU milliseconds per answer."""
+    port = peer.dicom if '--find' in options else peer.http
+    before = cpu_seconds(peer.pid)
+    done = subprocess.run([h.tool('CAIRN_QUERY', 'bench/load/cairn_query'), '--port', str(port), '--called', peer.called, '--connections', str(connections),
+                           '--seconds', str(seconds), *options], capture_output=True, text=True)
+    used = cpu_seconds(peer.pid) - before
+    try:
+        r = json.loads(done.stdout.strip().splitlines()[-1])
+    except (IndexError, ValueError):
+        sys.exit(f'cairn_query: {done.stderr}')
+    return {**r, 'server': peer.name, 'cpu_ms': 1000 * used / max(1, r['answers']), 'errors': done.stderr.splitlines()[:3]}
 
 
 def bare_log(folder, kind, count, every):
