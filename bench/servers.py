@@ -69,6 +69,7 @@ class Peer:
     name = durable = ''
     program = ''
     called = 'ANY'
+    sink = None  # port of the AE title SINK, where C-MOVE may send
     share = 1  # gets this part of the instances of a comparison
 
     def __init__(self, as_shipped):
@@ -132,8 +133,8 @@ class Dcmqrscp(Peer):
         store = os.path.join(folder, 'store')
         os.makedirs(store, exist_ok=True)
         with open(os.path.join(folder, 'dcmqrscp.cfg'), 'w') as f:
-            f.write(f'NetworkTCPPort = {self.dicom}\nMaxPDUSize = 16384\nMaxAssociations = 64\nHostTable BEGIN\nHostTable END\n'
-                    f'VendorTable BEGIN\nVendorTable END\nAETable BEGIN\nBENCH {store} RW (500, 1024gb) ANY\nAETable END\n')
+            f.write(f'NetworkTCPPort = {self.dicom}\nMaxPDUSize = 16384\nMaxAssociations = 64\nHostTable BEGIN\n'
+                    f'{f"sink = (SINK, 127.0.0.1, {self.sink})" if self.sink else ""}\nHostTable END\nVendorTable BEGIN\nVendorTable END\nAETable BEGIN\nBENCH {store} RW (500, 1024gb) ANY\nAETable END\n')
         return ['dcmqrscp', '-c', os.path.join(folder, 'dcmqrscp.cfg')]
 
 
@@ -149,7 +150,8 @@ class Orthanc(Peer):
         with open(os.path.join(folder, 'orthanc.json'), 'w') as f:
             json.dump({'StorageDirectory': os.path.join(folder, 'storage'), 'IndexDirectory': os.path.join(folder, 'index'),
                        'HttpPort': self.http, 'DicomPort': self.dicom, 'DicomAet': 'ORTHANC', 'RemoteAccessAllowed': False,
-                       'DicomAlwaysAllowStore': True, 'DicomAlwaysAllowFind': True, 'DicomAlwaysAllowGet': True, 'DicomThreadsCount': 16,
+                       'DicomAlwaysAllowStore': True, 'DicomAlwaysAllowFind': True, 'DicomAlwaysAllowGet': True, 'DicomAlwaysAllowMove': True, 'DicomThreadsCount': 16,
+                       'DicomModalities': {'sink': ['SINK', '127.0.0.1', self.sink]} if self.sink else {},
                        'Plugins': [p for p in [self.plugins] if os.path.exists(p)]}, f)
         return ['Orthanc', os.path.join(folder, 'orthanc.json')]
 
@@ -181,7 +183,10 @@ class Cairn(Peer):
     def start(self, folder):
         self.folder = folder
         os.makedirs(folder + '.work', exist_ok=True)
-        self.server = h.Server(folder, self.settings, work=folder + '.work', environment=self.environment).start()
+        settings = dict(self.settings)
+        if self.sink:
+            settings['dicom'] = {'remote': [{'ae_title': 'SINK', 'host': '127.0.0.1', 'port': self.sink}]}
+        self.server = h.Server(folder, settings, work=folder + '.work', environment=self.environment).start()
         self.dicom, self.http = self.server.dicom, self.server.http
         return self
 

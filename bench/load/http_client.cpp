@@ -120,6 +120,20 @@ Result<> HttpClient::pass(std::uint64_t bytes, bool keep) {
   return outcome::success();
 }
 
+// A body without a length ends with the connection.
+Result<std::uint64_t> HttpClient::rest(bool keep) {
+  std::uint64_t bytes = 0;
+  for (;;) {
+    const std::size_t here = input_.size() - at_;
+    bytes += here;
+    CAIRN_TRYV(pass(here, keep));
+    if (const auto got = more(); !got) {
+      if (got.error() == Errc::closed) return bytes;
+      return got.error();
+    }
+  }
+}
+
 Result<HttpClient::Response> HttpClient::get(std::string_view target, std::string_view accept, bool keep_body) {
   std::string request = "GET ";
   request.append(target).append(" HTTP/1.1\r\nHost: ").append(host_);
@@ -158,8 +172,10 @@ Result<HttpClient::Response> HttpClient::get(std::string_view target, std::strin
       if (chunk == 0) break;
     }
   } else if (response.status != 204 && response.status != 304) {
-    return fail(Errc::malformed, "length of a body");
+    CAIRN_TRY(response.body_bytes, rest(keep_body));
+    response.closed = true;
   }
+  response.closed = response.closed || http_field(head_, "connection") == "close";
   response.all_ms = ms_since(begin);
   response.head = head_;
   response.body = body_;

@@ -21,6 +21,7 @@ class HttpClient {
     unsigned status = 0;
     std::string_view head, body;  ///< valid until the next request; `body` only when it was asked for
     std::uint64_t body_bytes = 0;
+    bool closed = false;                   ///< the next request needs another connection
     double first_byte_ms = 0, all_ms = 0;  ///< since the request was written
   };
   /// GET with an Accept header (empty: none); the body is kept or counted only. Errors: closed, timeout, malformed,
@@ -31,6 +32,7 @@ class HttpClient {
   HttpClient(int fd, std::string host) : fd_(fd), host_(std::move(host)) {}
   Result<std::size_t> more();  ///< reads on behind what is in input_
   Result<std::size_t> find(std::string_view end, std::size_t from);
+  Result<std::uint64_t> rest(bool keep);
   Result<> pass(std::uint64_t bytes, bool keep);  ///< takes bytes of the body from at_ on
 
   int fd_ = -1;

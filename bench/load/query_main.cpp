@@ -1,13 +1,11 @@
 // cairn_query: asks a server again and again about studies that `cairn_load --kind filed` sent, by QIDO-RS or C-FIND,
 // and reports how long answers took. The last line of standard output is the result as JSON.
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <functional>
 #include <map>
-#include <mutex>
+#include <optional>
 #include <thread>
 
 #include <signal.h>
@@ -136,8 +134,17 @@ std::uint64_t occurrences(std::string_view text, std::string_view what) {
   return n;
 }
 
+// The path of <URL>; rel="next"; empty on the last page.
+std::string next_page(const HttpClient::Response& r, const Arguments& a) {
+  std::string_view link = http_field(r.head, "link");
+  link = link.substr(std::min(link.size(), link.find('<') + 1));
+  link = link.substr(0, link.find('>'));
+  const std::size_t path = link.find(a.dicomweb);
+  return path == link.npos ? std::string() : std::string(link.substr(path));
+}
+
 Result<> by_http(const Arguments& a, std::uint64_t random, Clock::time_point end, Report& report) {
-  CAIRN_TRY(HttpClient client, HttpClient::connect(a.to.host, a.to.port));
+  std::optional<HttpClient> client;
   std::string next;
   while (Clock::now() < end) {
     std::string target = a.target;
@@ -145,23 +152,24 @@ Result<> by_http(const Arguments& a, std::uint64_t random, Clock::time_point end
       const FiledStudy s = plainly_named(a, random);
       target = a.kind == "cursor" && !next.empty() ? next : search(a, s, random);
     }
-    CAIRN_TRY(const HttpClient::Response r, client.get(target, a.accept, a.target.empty()));
+    if (!client) {
+      CAIRN_TRY(auto connected, HttpClient::connect(a.to.host, a.to.port));
+      client.emplace(std::move(connected));
+    }
+    CAIRN_TRY(const HttpClient::Response r, client->get(target, a.accept, a.target.empty()));
+    const bool closed = r.closed;
     if (r.status != 200 && r.status != 204 && r.status != 206) {
       ++report.failures[r.status];
       next.clear();
+      if (closed) client.reset();
       continue;
     }
     report.all_ms.push_back(static_cast<float>(r.all_ms));
     report.first_ms.push_back(static_cast<float>(r.first_byte_ms));
     report.bytes += r.body_bytes;
     report.matches += occurrences(r.body, "\"0020000D\"");
-    if (a.kind != "cursor") continue;
-    // <URL>; rel="next": its path
-    std::string_view link = http_field(r.head, "link");
-    link = link.substr(std::min(link.size(), link.find('<') + 1));
-    link = link.substr(0, link.find('>'));
-    const std::size_t path = link.find(a.dicomweb);
-    next = path == link.npos ? std::string() : std::string(link.substr(path));
+    if (a.kind == "cursor") next = next_page(r, a);
+    if (closed) client.reset();
   }
   return outcome::success();
 }

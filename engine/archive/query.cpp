@@ -111,8 +111,9 @@ class Finder {
   void sort_keys(const Candidates& candidates);
   Result<> combine();
   Result<> locate();
-  Result<Keep> candidate(std::string_view uid, std::string_view place);
-  Result<bool> study_matches(const std::string& uid, const store::StudyRow& row);
+  Result<Keep> candidate(std::string_view uid, std::string_view place, std::optional<store::StudyRow>&& row);
+  /// `made` gets what had to be made of the row to tell.
+  Result<bool> study_matches(const std::string& uid, const store::StudyRow& row, std::optional<Match>& made);
   Result<bool> some_series_matches(const std::string& study_uid, const Match& study);
   bool all_match(const Keys& keys, unsigned level, const dicom::DataSet& attributes) const;
   Result<bool> header_matches(const std::string& study_uid, const std::string& series_uid, const Keys& keys,
@@ -177,7 +178,9 @@ Result<> Finder::run() {
             Candidates::plan(view_, query_, by_location_ || !studies_.empty(), std::move(keyed)));
   sort_keys(candidates);
   return candidates.walk(after_.candidate,
-                         [&](std::string_view uid, std::string_view place) { return candidate(uid, place); });
+                         [&](std::string_view uid, std::string_view place, std::optional<store::StudyRow>&& row) {
+                           return candidate(uid, place, std::move(row));
+                         });
 }
 
 void Finder::sort_keys(const Candidates& candidates) {
@@ -237,7 +240,8 @@ Result<> Finder::locate() {
   return outcome::success();
 }
 
-Result<Finder::Keep> Finder::candidate(std::string_view uid, std::string_view place) {
+Result<Finder::Keep> Finder::candidate(std::string_view uid, std::string_view place,
+                                       std::optional<store::StudyRow>&& row) {
   if ((++looked_at_ & 63) == 0 && query_.keep_going && !query_.keep_going()) return false;
   const bool resumed = place == after_.candidate;
   if (resumed && after_.series.empty()) return true;  // the one that was given last
@@ -250,19 +254,24 @@ Result<Finder::Keep> Finder::candidate(std::string_view uid, std::string_view pl
     ++passed_;
     return true;
   }
-  CAIRN_TRY(const auto row, view_.study(study_uid));
+  if (!row) {
+    CAIRN_TRY(row, view_.study(study_uid));
+  }
   bool fits = row && allows(patients_, row->patient_id);
+  std::optional<Match> made;
   if (fits) {
-    CAIRN_TRY(fits, study_matches(study_uid, *row));
+    CAIRN_TRY(fits, study_matches(study_uid, *row, made));
   }
   Keep keep = true;
   if (fits && query_.level == Level::patient) {
     CAIRN_TRY(keep, patient(study_uid, *row));
   } else if (fits && query_.level == Level::study) {
     CAIRN_TRY(keep, emit([&]() -> Result<Match> {
-                CAIRN_TRY(Match match, study_match(study_uid, *row));
-                CAIRN_TRYV(add_returns(match, study_uid, {}));
-                return match;
+                if (!made) {
+                  CAIRN_TRY(made, study_match(study_uid, *row));
+                }
+                CAIRN_TRYV(add_returns(*made, study_uid, {}));
+                return std::move(*made);
               }));
   } else if (fits) {
     CAIRN_TRY(keep, series_of(study_uid, *row));
@@ -278,11 +287,12 @@ bool Finder::all_match(const Keys& keys, unsigned level, const dicom::DataSet& a
                      [&](const CombinedRange& c) { return level_of(c.date->tag) != level || c.matches(attributes); });
 }
 
-Result<bool> Finder::study_matches(const std::string& uid, const store::StudyRow& row) {
+Result<bool> Finder::study_matches(const std::string& uid, const store::StudyRow& row, std::optional<Match>& made) {
   const bool below = query_.level == Level::patient || query_.level == Level::study;
   if (study_keys_.empty() && combined_.empty() && (!below || (series_keys_.empty() && other_keys_.empty())))
     return true;
-  CAIRN_TRY(Match study, study_match(uid, row));
+  CAIRN_TRY(made, study_match(uid, row));
+  const Match& study = *made;
   if (!all_match(study_keys_, kStudyLevel, study)) return false;
   if (!below) return true;
   const bool of_series = !series_keys_.empty() || std::any_of(combined_.begin(), combined_.end(), [](const auto& c) {
@@ -361,7 +371,8 @@ Result<Finder::Keep> Finder::patient(const std::string& uid, const store::StudyR
     if (!given) continue;
     CAIRN_TRY(const auto other_row, view_.study(other));
     if (!other_row) continue;
-    CAIRN_TRY(const bool fits, study_matches(other, *other_row));
+    std::optional<Match> made;
+    CAIRN_TRY(const bool fits, study_matches(other, *other_row, made));
     if (fits) return true;
   }
   return emit([&]() -> Result<Match> {

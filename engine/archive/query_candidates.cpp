@@ -166,7 +166,7 @@ Result<> Candidates::walk(const std::string& from, const Visit& visit) const {
   switch (kind_) {
     case Kind::given:
       for (auto at = std::lower_bound(given_.begin(), given_.end(), from); at != given_.end(); ++at) {
-        CAIRN_TRY(const bool more, visit(*at, *at));
+        CAIRN_TRY(const bool more, visit(*at, *at, std::nullopt));
         if (!more) break;
       }
       return outcome::success();
@@ -193,7 +193,7 @@ Result<> Candidates::walk_patients(const std::string& from, const Visit& visit) 
     for (const std::string& uid : studies) {
       const std::string place = keys::patient_study(id, uid);
       if (place < from) continue;
-      CAIRN_TRY(more, visit(uid, place));
+      CAIRN_TRY(more, visit(uid, place, std::nullopt));
       if (!more) break;
     }
     return outcome::success();
@@ -218,10 +218,8 @@ Result<> Candidates::walk_patients(const std::string& from, const Visit& visit) 
 }
 
 // Of a study that several of its names bring up, the first in order counts.
-Result<bool> Candidates::is_repeated(std::string_view study_uid, std::string_view name) const {
-  CAIRN_TRY(const auto row, view_->study(study_uid));
-  if (!row) return true;
-  const auto groups = store::folded_groups(store::attribute_text(row->attributes, tags::PatientName));
+bool Candidates::is_repeated(const store::StudyRow& row, std::string_view name) const {
+  const auto groups = store::folded_groups(store::attribute_text(row.attributes, tags::PatientName));
   for (const std::string& group : groups) {
     if (group >= name) return false;
     std::string key = keys::name_prefix(group);
@@ -240,11 +238,12 @@ Result<> Candidates::walk_lists(const std::string& from, const Visit& visit) con
     for (; list->valid(); list->next()) {
       const std::string key(list->key());
       const std::string_view uid = keys::study_of_key(key);
+      std::optional<store::StudyRow> row;
       if (const std::string_view name = keys::name_of_key(key); !name.empty()) {
-        CAIRN_TRY(const bool repeated, is_repeated(uid, name));
-        if (repeated) continue;
+        CAIRN_TRY(row, view_->study(uid));
+        if (!row || is_repeated(*row, name)) continue;
       }
-      CAIRN_TRY(const bool more, visit(uid, key));
+      CAIRN_TRY(const bool more, visit(uid, key, std::move(row)));
       if (!more) return outcome::success();
     }
     CAIRN_TRYV(list->status());
@@ -275,7 +274,7 @@ Result<> Candidates::walk_dates(const std::string& from, const Visit& visit) con
     if (place == last) continue;
     last = place;
     const std::string key = keys::date_prefix({}, {}).substr(0, 1) + place;
-    CAIRN_TRY(const bool more, visit(keys::study_of_key(key), place));
+    CAIRN_TRY(const bool more, visit(keys::study_of_key(key), place, std::nullopt));
     if (!more) return outcome::success();
   }
 }

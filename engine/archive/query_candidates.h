@@ -7,6 +7,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -23,8 +24,9 @@ class Candidates {
                                  std::vector<std::string> studies);
 
   /// Visits studies, each once, from `from` on (empty: all; the study at `from` itself comes too). `place` names a
-  /// candidate for a later walk. False stops.
-  using Visit = std::function<Result<bool>(std::string_view study_uid, std::string_view place)>;
+  /// candidate for a later walk; `row` is the study's when it had to be read on the way. False stops.
+  using Visit = std::function<Result<bool>(std::string_view study_uid, std::string_view place,
+                                           std::optional<store::StudyRow>&& row)>;
   Result<> walk(const std::string& from, const Visit& visit) const;
 
   /// True for a key that every candidate matches.
@@ -43,7 +45,7 @@ class Candidates {
   Result<> walk_patients(const std::string& from, const Visit& visit) const;
   Result<> walk_lists(const std::string& from, const Visit& visit) const;
   Result<> walk_dates(const std::string& from, const Visit& visit) const;
-  Result<bool> is_repeated(std::string_view study_uid, std::string_view name) const;
+  bool is_repeated(const store::StudyRow& row, std::string_view name) const;
 
   const store::IndexView* view_;
   const Query* query_;
