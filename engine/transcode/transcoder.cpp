@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <optional>
-#include <variant>
 #include <vector>
 
 #include <zlib.h>
@@ -15,6 +14,7 @@
 #include "engine/dicom/recode.h"
 #include "engine/dicom/tags.h"
 #include "engine/dicom/vr.h"
+#include "engine/transcode/data_set_plan.h"
 #include "engine/transcode/pixel_module.h"
 #include "engine/transcode/pixel_source.h"
 
@@ -27,18 +27,12 @@ using dicom::DataSet;
 using dicom::Element;
 using dicom::VR;
 
-constexpr std::uint32_t kUndefined = 0xffffffff;
-constexpr std::uint64_t kMaxLength = 0xfffffffe;
 constexpr std::size_t kCopyBytes = 1u << 20;
 constexpr std::size_t kDeflatedPieceBytes = 16u << 10;  // may inflate 250 times
 constexpr std::uint64_t kMaxIconBytes = 16u << 20;
 
 bool is_native(const codec::TransferSyntax& syntax) {
   return !syntax.encapsulated && syntax.coding == Coding::native;
-}
-
-bool is_pixel_data(dicom::Tag tag) {
-  return tag == tags::PixelData || tag == tags::FloatPixelData || tag == tags::DoubleFloatPixelData;
 }
 
 // --- data sets without pixels to code: element by element, in another encoding ------------------------------------
@@ -83,99 +77,6 @@ class Recoded final : public Transcoder {
 
 // --- pixels coded anew ---------------------------------------------------------------------------------------------
 
-/// A value of the stored data set that goes over as it is.
-struct Copy {
-  std::uint64_t offset = 0, length = 0;
-  std::size_t unit = 1;  ///< bytes to turn round
-  char padding = '\0';
-};
-struct Frames {};
-using Step = std::variant<std::string, Copy, Frames>;
-
-bool has_bulk(const Element& element) {
-  if (element.bulk) return true;
-  return std::any_of(element.items.begin(), element.items.end(), [](const DataSet& item) {
-    return std::any_of(item.elements().begin(), item.elements().end(), has_bulk);
-  });
-}
-
-class Plan {
- public:
-  Plan(dicom::Encoding to, bool swap) : to_(to), swap_(swap) {}
-  std::vector<Step> steps;
-
-  Result<> write(const DataSet& set, bool root) {
-    DataSet run;  // elements that are written as they are
-    const auto flush = [&] {
-      text() += run.encode(to_);
-      run = {};
-    };
-    for (const Element& element : set.elements()) {
-      if (root && is_pixel_data(element.tag)) {
-        flush();
-        steps.emplace_back(Frames{});
-      } else if (!has_bulk(element)) {
-        run.set(element);
-      } else {
-        flush();
-        CAIRN_TRYV(element.bulk ? copy(element) : sequence(element));
-      }
-    }
-    flush();
-    return outcome::success();
-  }
-
-  static void put_header(std::string& out, dicom::Encoding to, dicom::Tag tag, VR vr, std::uint32_t length) {
-    put(out, tag.group);
-    put(out, tag.element);
-    if (!to.explicit_vr || vr == VR::none) return put(out, length);
-    out.push_back(static_cast<char>(static_cast<unsigned>(vr) >> 8));
-    out.push_back(static_cast<char>(static_cast<unsigned>(vr) & 0xff));
-    if (!dicom::properties(vr).long_length) return put(out, static_cast<std::uint16_t>(length));
-    put(out, std::uint16_t{0});
-    put(out, length);
-  }
-
- private:
-  template <std::unsigned_integral T>
-  static void put(std::string& out, T number) {
-    std::array<std::byte, sizeof(T)> bytes;
-    store_le(bytes.data(), number);
-    out.append(as_text(bytes));
-  }
-  std::string& text() {
-    if (steps.empty() || !std::holds_alternative<std::string>(steps.back())) steps.emplace_back(std::string());
-    return std::get<std::string>(steps.back());
-  }
-
-  Result<> copy(const Element& element) {
-    if (element.bulk->encapsulated) return fail(Errc::unsupported, "an encapsulated value that is no pixel data");
-    const std::uint64_t length = element.bulk->length + element.bulk->length % 2;
-    if (length > kMaxLength) return fail(Errc::limit_exceeded, "length of a value");
-    VR vr = dicom::properties(element.vr).known ? element.vr : VR::UN;
-    if (length > 0xffff && !dicom::properties(vr).long_length) vr = VR::UN;  // PS3.5 §6.2.2
-    put_header(text(), to_, element.tag, vr, static_cast<std::uint32_t>(length));
-    const bool spaces = dicom::properties(element.vr).text && element.vr != VR::UI;
-    steps.emplace_back(Copy{element.bulk->stream_offset, element.bulk->length,
-                            swap_ ? dicom::properties(element.vr).unit : std::size_t{1}, spaces ? ' ' : '\0'});
-    return outcome::success();
-  }
-
-  Result<> sequence(const Element& element) {
-    put_header(text(), to_, element.tag, VR::SQ, kUndefined);
-    for (const DataSet& item : element.items) {
-      put_header(text(), to_, tags::Item, VR::none, kUndefined);
-      CAIRN_TRYV(write(item, false));
-      put_header(text(), to_, tags::ItemDelimitationItem, VR::none, 0);
-    }
-    put_header(text(), to_, tags::SequenceDelimitationItem, VR::none, 0);
-    return outcome::success();
-  }
-
-  dicom::Encoding to_;
-  bool swap_;
-};
-
 class FrameTranscoder final : public Transcoder {
  public:
   FrameTranscoder(const archive::Instance& instance, const codec::TransferSyntax& target, const Options& options)
@@ -210,20 +111,20 @@ class FrameTranscoder final : public Transcoder {
         break;
       }
     }
-    Plan plan(encoding(), header.encoding.big_endian);
-    CAIRN_TRYV(plan.write(data_set, true));
+    DataSetPlan plan(encoding(), header.encoding.big_endian);
+    CAIRN_TRYV(plan.write(data_set));
     steps_ = std::move(plan.steps);
     return outcome::success();
   }
 
   Result<bool> next(std::string& out) override {
     if (at_ == steps_.size()) return false;
-    Step& step = steps_[at_];
+    DataSetPlan::Step& step = steps_[at_];
     if (auto* text = std::get_if<std::string>(&step)) {
       out += *text;
       *text = {};
       ++at_;
-    } else if (const auto* copy = std::get_if<Copy>(&step)) {
+    } else if (const auto* copy = std::get_if<DataSetPlan::Copy>(&step)) {
       CAIRN_TRY(const bool done, copy_some(*copy, out));
       if (done) ++at_;
     } else {
@@ -349,7 +250,7 @@ class FrameTranscoder final : public Transcoder {
     return outcome::success();
   }
 
-  Result<bool> copy_some(const Copy& copy, std::string& out) {
+  Result<bool> copy_some(const DataSetPlan::Copy& copy, std::string& out) {
     // Whole units: kCopyBytes is a multiple of every unit.
     const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(copy.length - copied_, kCopyBytes));
     const std::size_t before = out.size();
@@ -385,9 +286,9 @@ class FrameTranscoder final : public Transcoder {
     ++next_frame_;
     const bool last = next_frame_ == index_.frame_count();
     if (target().encapsulated) {
-      Plan::put_header(out, encoding(), tags::Item, VR::none, static_cast<std::uint32_t>(coded->bytes.size()));
+      put_header(out, encoding(), tags::Item, VR::none, static_cast<std::uint32_t>(coded->bytes.size()));
       out += as_text(coded->bytes);
-      if (last) Plan::put_header(out, encoding(), tags::SequenceDelimitationItem, VR::none, 0);
+      if (last) put_header(out, encoding(), tags::SequenceDelimitationItem, VR::none, 0);
     } else {
       out += as_text(joiner_->push(std::move(*coded)));
       if (last) out += as_text(joiner_->finish());
@@ -399,21 +300,21 @@ class FrameTranscoder final : public Transcoder {
   Result<> begin_pixels(std::string& out) {
     const codec::PixelFormat& f = encoding_.format;
     if (target().encapsulated) {
-      Plan::put_header(out, encoding(), tags::PixelData, VR::OB, kUndefined);
-      Plan::put_header(out, encoding(), tags::Item, VR::none, 0);  // offsets are not known before the frames
+      put_header(out, encoding(), tags::PixelData, VR::OB, kUndefinedLength);
+      put_header(out, encoding(), tags::Item, VR::none, 0);  // offsets are not known before the frames
       return outcome::success();
     }
-    if (index_.frame_count() > kMaxLength * 8 / codec::native_frame_bits(f)) {
+    if (index_.frame_count() > kMaxValueLength * 8 / codec::native_frame_bits(f)) {
       return fail(Errc::limit_exceeded, "native pixel data past 4 GiB");
     }
     const std::uint64_t length = codec::NativeJoiner::value_bytes(f, index_.frame_count());
-    if (length > kMaxLength) return fail(Errc::limit_exceeded, "native pixel data past 4 GiB");
+    if (length > kMaxValueLength) return fail(Errc::limit_exceeded, "native pixel data past 4 GiB");
     const bool floating = f.kind == codec::SampleKind::floating;
     const dicom::Tag tag = !floating                ? tags::PixelData
                            : f.bits_allocated == 32 ? tags::FloatPixelData
                                                     : tags::DoubleFloatPixelData;
     const VR vr = floating ? (f.bits_allocated == 32 ? VR::OF : VR::OD) : f.bits_allocated > 8 ? VR::OW : VR::OB;
-    Plan::put_header(out, encoding(), tag, vr, static_cast<std::uint32_t>(length));
+    put_header(out, encoding(), tag, vr, static_cast<std::uint32_t>(length));
     joiner_.emplace(encoding_);
     return outcome::success();
   }
@@ -426,7 +327,7 @@ class FrameTranscoder final : public Transcoder {
   codec::FrameIndex index_;
   codec::Encoding encoding_;
   std::optional<codec::EncodedFrame> first_;
-  std::vector<Step> steps_;
+  std::vector<DataSetPlan::Step> steps_;
   std::size_t at_ = 0;        // in steps_
   std::uint64_t copied_ = 0;  // of a Copy
   std::uint64_t next_frame_ = 0;
