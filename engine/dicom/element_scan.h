@@ -267,7 +267,11 @@ Result<bool> ElementScan<Sink>::read_fragment() {
   const std::byte* h = gather(kShortHeader);
   run_ = at_;
   if (h == nullptr) return false;
-  const ElementHeader item = decode_header(h, top_->encoding);
+  // Not decode_header(): what is no item may have a longer header than there are bytes at hand.
+  const bool big_endian = top_->encoding.big_endian;
+  ElementHeader item;
+  item.tag = load_tag(h, big_endian);
+  item.length = load<std::uint32_t>(h + 4, big_endian);
   take(h, kShortHeader);
   run_ = at_;
   if (position_ > top_->end) return fail(Errc::malformed, "fragments past the end of their item", position_);
