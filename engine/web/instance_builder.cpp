@@ -159,7 +159,8 @@ class Builder {
     if (!type) return fail(Errc::malformed, "Content-Type of bulk data");
     // What the part says counts; the metadata's File Meta Information is what the object had been elsewhere.
     std::string named(type->parameter("transfer-syntax"));
-    if (named.empty() || named == "*") named = stated_syntax_;
+    const bool by_part = !named.empty() && named != "*";
+    if (!by_part) named = stated_syntax_;
     const auto* syntax = named.empty() ? nullptr : codec::find_transfer_syntax(named);
     if (!named.empty() && syntax == nullptr) return fail(Errc::unsupported, "transfer-syntax of bulk data");
 
@@ -175,7 +176,10 @@ class Builder {
     }
     const std::string media(standard_media_type(type->type + '/' + type->subtype));
     const bool plain = type->matches("application/octet-stream");
-    if (!plain && syntax != nullptr && media_type_of(*syntax) != media) syntax = nullptr;  // of another object
+    if (!plain && syntax != nullptr && media_type_of(*syntax) != media) {
+      if (by_part) return fail(Errc::mismatch, "media type and transfer-syntax");
+      syntax = nullptr;  // the object was another one
+    }
     if (type->type == "video" || (plain && syntax->video)) return decide_video(syntax);
     if (media == "image/jpeg" || media == "image/jls" || media == "image/jp2" || media == "image/jphc" ||
         media == "image/j2k" || (plain && is_inspected(syntax->coding))) {
@@ -201,6 +205,11 @@ class Builder {
     const std::uint64_t bytes = (bits * format.number_of_frames + 7) / 8;
     const std::uint64_t sent = total_of(parts);
     if (sent != bytes && sent != bytes + bytes % 2) return fail(Errc::mismatch, "length of native pixel data");
+    if (format.bits_allocated > 8 && format.kind == codec::SampleKind::integer) {
+      Element words = *d_.find(tags::PixelData);  // PS3.5 §A.2: never OB
+      words.vr = VR::OW;
+      d_.set(std::move(words));
+    }
     return outcome::success();
   }
 

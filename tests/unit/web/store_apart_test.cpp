@@ -280,6 +280,28 @@ TEST(StoreApartly, SaysOfEachInstanceWhatIsWrong) {
   EXPECT_EQ(server.archive.open_receivers, 0);
 }
 
+TEST(StoreApartly, APartMayNotContradictItself) {
+  TestServer server;
+  const std::string rle = std::string("\1\0\0\0\x40\0\0\0", 8) + std::string(56, '\0') + "\1ab";
+  for (const auto& [type, status] : {std::pair{"image/jpeg; transfer-syntax=1.2.840.10008.1.2.4.80", 409},
+                                     {"image/dicom-rle; transfer-syntax=1.2.840.10008.1.2.4.80", 409},
+                                     {"image/dicom-rle; transfer-syntax=9.9", 409},
+                                     {"image/dicom-rle; transfer-syntax=1.2.840.10008.1.2.5", 200},
+                                     {"image/x-dicom-rle", 200}}) {
+    const Reply reply =
+        stow(server.port(), {{kJson, "", json::serialize(json::array{grey(new_uid(), 1, 2, "a")})}, {type, "a", rle}});
+    EXPECT_EQ(reply.status, status) << type << reply.body;
+  }
+  // Words of two bytes are OW, whatever the metadata says.
+  auto d = grey("1.2.3.77", 1, 2, "a");
+  d["00280100"] = d["00280101"] = us(16);
+  d["00280102"] = us(15);
+  d["7FE00010"] = bulk("OB", "a");
+  EXPECT_EQ(stow(server.port(), {{kJson, "", json::serialize(json::array{d})}, {kOctets, "a", "abcd"}}).status, 200);
+  EXPECT_THAT(testing::get(server.port(), "/dicom-web/studies/1.2/series/1.2.3/instances/1.2.3.77/metadata").body,
+              HasSubstr("\"7FE00010\":{\"vr\":\"OW\""));
+}
+
 TEST(StoreApartly, KeepsThePartsOfEachToThemselves) {
   TestServer server;
   // The study of the URL is checked as for DICOM parts.
