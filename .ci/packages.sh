@@ -6,14 +6,14 @@ build_packages=(
   libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev
   librocksdb-dev libdcmtk-dev libssl-dev zlib1g-dev libpng-dev
   libspdlog-dev libfmt-dev libtomlplusplus-dev libcli11-dev prometheus-cpp-dev
-  liburing-dev libisal-dev libxxhash-dev
+  liburing-dev libnghttp2-dev libisal-dev libxxhash-dev
   libopenjp2-7-dev libopenjph-dev libturbojpeg0-dev libjpeg62-turbo-dev libdeflate-dev libcharls-dev libhwy-dev
   libcurl4-openssl-dev
   libgtest-dev libgmock-dev libbenchmark-dev
 )
 
 test_packages=(
-  python3 python3-numpy python3-pydicom curl nginx openssl ffmpeg libopenjp2-tools dcmtk dicom3tools libgdcm-tools odil
+  python3 python3-numpy python3-pydicom curl nghttp2-client nodejs nginx openssl ffmpeg libopenjp2-tools dcmtk dicom3tools libgdcm-tools odil
   fuse3 libfuse3-dev e2fsprogs util-linux procps
 )
 

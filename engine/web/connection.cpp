@@ -4,6 +4,8 @@
 
 #include "engine/web/error_response.h"
 #include "engine/web/http1.h"
+#include "engine/web/http2.h"
+#include "engine/web/http2_session.h"
 #include "engine/web/peer.h"
 #include "engine/web/response_head.h"
 
@@ -29,15 +31,17 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
       co_await refuse();
       co_return;
     }
-    std::string begun(8192, '\0');
-    const std::size_t got = co_await peer_->read_some({reinterpret_cast<std::byte*>(begun.data()), begun.size()},
-                                                      site_->limits.header_timeout);
-    begun.resize(got);
-    if (got == 0 || site_->draining.load(std::memory_order_relaxed)) {
+    std::string begun;
+    const bool speaks_http2 = co_await begins_http2(begun);
+    if (begun.empty() || site_->draining.load(std::memory_order_relaxed)) {
       co_await peer_->part(false);
       co_return;
     }
-    protocol_ = make_http1(peer_, site_, std::move(begun));
+    if (speaks_http2) {
+      protocol_ = make_http2(peer_, site_, std::move(begun));
+    } else {
+      protocol_ = make_http1(peer_, site_, std::move(begun));
+    }
     co_await protocol_->run();
   }
 
@@ -55,6 +59,23 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
   }
 
  private:
+  /// Reads into `begun` until it shows which protocol the peer speaks: by ALPN, or by its first bytes (RFC 9113 §3.3).
+  asio::awaitable<bool> begins_http2(std::string& begun) {
+    const auto until = Peer::Clock::now() + site_->limits.header_timeout;
+    const bool agreed = peer_->wire().speaks("h2");
+    while (true) {
+      constexpr std::size_t kStep = 8192;
+      const std::size_t before = begun.size();
+      begun.resize(before + kStep);
+      const auto patience = std::chrono::duration_cast<std::chrono::milliseconds>(until - Peer::Clock::now());
+      const std::size_t got = co_await peer_->read_some({reinterpret_cast<std::byte*>(begun.data() + before), kStep},
+                                                        std::max(patience, std::chrono::milliseconds(1)));
+      begun.resize(before + got);
+      if (agreed || begun.starts_with(kHttp2Preface)) co_return true;
+      if (got == 0 || !kHttp2Preface.starts_with(begun)) co_return false;
+    }
+  }
+
   asio::awaitable<void> refuse() {
     const Response busy = error_response(503, fail(Errc::limit_exceeded, "connections"));
     const std::string text = response_head(busy, {}) + busy.body;

@@ -105,14 +105,18 @@ asio::awaitable<void> Exchange::answer(RequestBody& body) {
   const std::string methods(preflight ? response.headers.get("Allow") : std::string_view());
   add_cross_origin(site_.cross_origin, request, response, methods);
   if (site_.pool != nullptr) apply_gzip(request, response, *site_.pool);
-  if (response.source) {
-    auto chunk = co_await pull();
-    if (chunk) {
-      first_ = std::move(chunk).value();
-    } else {
-      response = error_response(chunk.error());
-    }
+  status_ = response.status;
+  answered_fault_ = response.fault;
+}
+
+asio::awaitable<void> Exchange::begin() {
+  if (!response.source) co_return;
+  auto chunk = co_await pull();
+  if (chunk) {
+    first_ = std::move(chunk).value();
+    co_return;
   }
+  response = error_response(chunk.error());
   status_ = response.status;
   answered_fault_ = response.fault;
 }
@@ -158,14 +162,16 @@ Task<Chunk> Exchange::next() {
 }
 
 void Exchange::account(std::uint64_t body_bytes, bool whole) {
+  if (status_ == 0) return;
   const auto spent = std::chrono::steady_clock::now() - began_;
   const auto us = std::chrono::duration_cast<std::chrono::microseconds>(spent).count();
-  site_.stats.answered(route_, status_, static_cast<std::uint64_t>(us), body_bytes);
+  site_.stats.answered(version_, route_, status_, static_cast<std::uint64_t>(us), body_bytes);
   if (!whole) site_.stats.cut();
   const auto level = status_ >= 500 ? log::Level::warning : status_ >= 400 ? log::Level::info : log::Level::debug;
   if (!log::enabled(level)) return;
   log::write(level, "http",
-             {{"method", request.method},
+             {{"protocol", to_string(version_)},
+              {"method", request.method},
               {"route", route_},
               {"uids", uids_of(request)},
               {"status", status_},

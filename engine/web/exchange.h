@@ -26,7 +26,8 @@ class RequestBody : public BodyStream {
 
 class Exchange {
  public:
-  explicit Exchange(Site& site) : site_(site), began_(std::chrono::steady_clock::now()) {}
+  Exchange(Site& site, HttpVersion version)
+      : site_(site), version_(version), began_(std::chrono::steady_clock::now()) {}
 
   Request request;
   Response response;
@@ -35,17 +36,19 @@ class Exchange {
   /// by answer().
   void read_target(std::string_view target, std::size_t hosts, bool host_may_lack);
 
-  /// Lets the route answer and pulls the first chunk of the response, so that a fault which shows at once becomes an
-  /// error response. Never throws.
+  /// Lets the route answer. Never throws.
   asio::awaitable<void> answer(RequestBody& body);
-  /// In place of answer(): what could not be read is answered so.
+  /// After answer(): pulls the first chunk of the response, so that a fault which shows at once becomes an error
+  /// response. Never throws.
+  asio::awaitable<void> begin();
+  /// In place of both: what could not be read is answered so.
   void refuse(unsigned status, const Error& fault);
 
   /// The chunks of response.source, from the first; empty at the end. Errors, logged: of the source, or its length is
   /// not as announced. The protocol must then cut the answer, so that the peer never takes it for whole.
   Task<Chunk> next();
 
-  /// Once, when no more will be sent.
+  /// Once, when no more will be sent; nothing if there was no answer.
   void account(std::uint64_t body_bytes, bool whole);
 
  private:
@@ -53,6 +56,7 @@ class Exchange {
   asio::awaitable<Result<Chunk>> pull();
 
   Site& site_;
+  HttpVersion version_;
   std::chrono::steady_clock::time_point began_;
   std::string route_ = "none";
   std::optional<Error> fault_;  // of the target

@@ -150,7 +150,7 @@ class Http1 final : public Protocol {
   }
 
   asio::awaitable<void> refuse(unsigned status, Error fault) {
-    Exchange unread(*site_);
+    Exchange unread(*site_, HttpVersion::one);
     unread.request.peer_address = peer_->address();
     unread.refuse(status, fault);
     sent_body_bytes_ = 0;
@@ -167,9 +167,10 @@ class Http1 final : public Protocol {
     ++served_;
     sent_body_bytes_ = 0;
     Http1Body body(*peer_, buffer_, parser, site_->limits);
-    Exchange exchange(*site_);
+    Exchange exchange(*site_, HttpVersion::one);
     fill(parser, exchange);
     co_await exchange.answer(body);
+    co_await exchange.begin();
     Framing framing;
     framing.head = exchange.request.method == "HEAD";
     framing.http_1_0 = parser.get().version() < 11;

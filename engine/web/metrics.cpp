@@ -142,7 +142,19 @@ void write_pool_metrics(MetricsWriter& writer, const io::WorkerPool& pool) {
 void write_http_metrics(MetricsWriter& writer, const HttpStats::Snapshot& stats) {
   for (const auto& [key, count] : stats.requests) {
     writer.counter("cairn_http_requests_total", "Requests answered", as_double(count),
-                   {{"route", key.first}, {"status", std::to_string(key.second)}});
+                   {{"protocol", std::string(to_string(std::get<0>(key)))},
+                    {"route", std::get<1>(key)},
+                    {"status", std::to_string(std::get<2>(key))}});
+  }
+  const auto gauge = [&](const char* name, const char* help, std::int64_t value) {
+    writer.gauge(name, help, static_cast<double>(value));
+  };
+  gauge("cairn_http_connections", "Connections", stats.connections);
+  gauge("cairn_http2_connections", "Connections that speak HTTP/2", stats.http2_connections);
+  gauge("cairn_http2_streams", "Requests under way on HTTP/2 connections", stats.http2_streams);
+  for (const auto& [reason, count] : stats.ended) {
+    writer.counter("cairn_http2_ended_for_cause_total", "HTTP/2 connections ended because of their peer",
+                   as_double(count), {{"reason", reason}});
   }
   writer.histogram("cairn_http_request_seconds", "From the end of the header to the end of the answer",
                    stats.microseconds, 1e-6);

@@ -18,17 +18,21 @@ class Pace {
   explicit Pace(const HttpLimits& limits) : limits_(limits) {}
 
   std::chrono::milliseconds next() const {
-    const auto earned =
-        std::chrono::milliseconds(moved_ / std::max<std::uint64_t>(1, limits_.least_bytes_per_s / 1000));
-    const auto left = limits_.grace + earned - std::chrono::duration_cast<std::chrono::milliseconds>(spent_);
-    return std::clamp(left, std::chrono::milliseconds(1), limits_.stall_timeout);
+    return std::clamp(left(), std::chrono::milliseconds(1), limits_.stall_timeout);
   }
+  bool is_exhausted() const { return left() <= std::chrono::milliseconds(0); }
   void step(Clock::time_point began, std::size_t bytes) {
     spent_ += Clock::now() - began;
     moved_ += bytes;
   }
 
  private:
+  std::chrono::milliseconds left() const {
+    const auto earned =
+        std::chrono::milliseconds(moved_ / std::max<std::uint64_t>(1, limits_.least_bytes_per_s / 1000));
+    return limits_.grace + earned - std::chrono::duration_cast<std::chrono::milliseconds>(spent_);
+  }
+
   const HttpLimits& limits_;
   Clock::duration spent_{};
   std::uint64_t moved_ = 0;

@@ -33,6 +33,7 @@ void Peer::allow(std::chrono::milliseconds patience) {
 asio::awaitable<std::size_t> Peer::read_some(MutableBytes into, std::chrono::milliseconds patience) {
   allow(patience);
   auto outcome = co_await wire_.async_read_some(asio::buffer(into.data(), into.size()), kToken);
+  ++waits_;
   co_return std::get<0>(outcome) ? 0 : std::get<1>(outcome);
 }
 
@@ -48,6 +49,7 @@ asio::awaitable<bool> Peer::write(std::vector<asio::const_buffer> buffers, Pace&
     allow(pace.next());
     const auto began = Clock::now();
     auto outcome = co_await wire_.async_write_some(rest, kToken);
+    ++waits_;  // its timer must not end what is read meanwhile
     std::size_t written = std::get<1>(outcome);
     pace.step(began, written);
     if (std::get<0>(outcome)) co_return false;

@@ -5,7 +5,6 @@
 #include "engine/web/error_response.h"
 
 namespace cairn::web {
-namespace {
 
 std::string http_date() {
   const std::time_t now = std::time(nullptr);
@@ -16,11 +15,9 @@ std::string http_date() {
   return {text, length};
 }
 
-bool is_field_text(std::string_view text) {
+bool is_field_text(std::string_view text) noexcept {
   return text.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos;
 }
-
-}  // namespace
 
 bool is_bodiless(const Response& response) noexcept {
   return response.status == 204 || response.status == 304;

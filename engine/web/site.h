@@ -22,7 +22,11 @@ struct HttpLimits {
   std::chrono::milliseconds grace{30'000};
   std::uint64_t least_bytes_per_s = 8u << 10;
   std::size_t connections = 1000;
-  std::size_t queued_work = 4096;  ///< interactive work that may wait before new work is answered 503
+  std::uint32_t streams = 256;                 ///< requests at once on an HTTP/2 connection
+  std::size_t streams_at_work = 32;            ///< of them, those that are being answered; the rest wait
+  std::size_t stream_header_bytes = 1u << 20;  ///< of the headers of all of them
+  std::size_t stream_held_bytes = 8u << 20;    ///< of answers, waiting for the peer; beyond it no more is fetched
+  std::size_t queued_work = 4096;              ///< interactive work that may wait before new work is answered 503
 };
 
 struct Site {
@@ -31,6 +35,10 @@ struct Site {
   HttpStats stats;
   CrossOriginOptions cross_origin;
   io::WorkerPool* pool = nullptr;
+  /// Of all HTTP/2 connections; relaxed: measures, no ordering. When a limit is passed each connection gets by with
+  /// one chunk at a time, or with the smallest window.
+  std::atomic<std::size_t> stream_held_bytes{0}, widened_window_bytes{0};
+  static constexpr std::size_t kMostHeldBytes = 64u << 20, kMostWidenedBytes = 64u << 20;
   std::atomic<bool> draining{false};  ///< relaxed: a flag that only ever rises
 };
 

@@ -1,9 +1,10 @@
 // The byte stream of a connection: TCP, or TLS over it. A stream in the sense of Asio, so that Beast reads from it.
-// Heavy (Asio, OpenSSL): included by connection.cpp alone.
+// Heavy (Asio, OpenSSL): included through peer.h alone.
 #pragma once
 
 #include <memory>
 #include <optional>
+#include <string_view>
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/stream.hpp>
@@ -26,6 +27,13 @@ class Wire {
   executor_type get_executor() { return socket_.get_executor(); }
   Socket& socket() noexcept { return socket_; }
   bool secure() const noexcept { return tls_.has_value(); }
+  /// After the handshake: ALPN (RFC 7301) has chosen `protocol`.
+  bool speaks(std::string_view protocol) {
+    const unsigned char* name = nullptr;
+    unsigned length = 0;
+    if (tls_) SSL_get0_alpn_selected(tls_->native_handle(), &name, &length);
+    return protocol == std::string_view(reinterpret_cast<const char*>(name), length);
+  }
 
   template <class Buffers, class Token>
   auto async_read_some(const Buffers& buffers, Token&& token) {

@@ -214,7 +214,7 @@ TEST(WebServer, CountsRequestsByRouteAndStatus) {
   get(server.port(), "/dicom-web/studies/1.2/metadata?PatientName=Doe");
   get(server.port(), "/unknown/secret");
   const std::string text = get(server.port(), "/metrics").body;
-  EXPECT_THAT(text, HasSubstr("cairn_http_requests_total{route=\"/healthz\",status=\"200\"} 1"));
+  EXPECT_THAT(text, HasSubstr("cairn_http_requests_total{protocol=\"HTTP/1.1\",route=\"/healthz\",status=\"200\"} 1"));
   EXPECT_THAT(text, HasSubstr("route=\"/dicom-web/studies/{study}/metadata\",status=\"404\"} 1"));
   EXPECT_THAT(text, HasSubstr("cairn_worker_queued"));
   EXPECT_THAT(text, HasSubstr("cairn_volume_free_bytes"));
