@@ -212,6 +212,7 @@ Config read_tables(const toml::table& root, std::string_view name) {
     t.read("address", c.http.address);
     t.read<std::uint16_t>("port", c.http.port, 0, 65535);
     t.read<std::uint32_t>("max_connections", c.http.max_connections, 1, 100'000);
+    t.read<std::uint32_t>("max_streams", c.http.max_streams, 1, 10'000);
     t.read("admin_off_loopback", c.http.admin_off_loopback);
     t.read("store_off_loopback", c.http.store_off_loopback);
     t.read("cross_origins", c.http.cross_origins);

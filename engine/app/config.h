@@ -65,6 +65,7 @@ struct Config {
     std::string address = "127.0.0.1";
     std::uint16_t port = 8080;
     std::uint32_t max_connections = 1000;
+    std::uint32_t max_streams = 256;  ///< on one HTTP/2 connection
     bool admin_off_loopback = false;
     bool store_off_loopback = false;
     std::vector<std::string> cross_origins;

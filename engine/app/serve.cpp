@@ -2,17 +2,17 @@
 //
 // Up: pools, archive (lock, log, index, replay), volumes, DICOM, HTTP, then the ready line. Down, in reverse: no new
 // associations or requests, those under way end within their grace, the log flushes and seals, the lock goes.
-#include <pthread.h>
-#include <signal.h>
-#include <sys/resource.h>
-
 #include <algorithm>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
 #include <chrono>
 #include <iostream>
 #include <stdexcept>
 #include <thread>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 #include "engine/app/commands.h"
 #include "engine/app/dimse_metrics.h"
@@ -66,7 +66,8 @@ dimse::Options dimse_options(const Config& config) {
   options.address = d.address;
   options.port = d.port;
   options.ae_title = d.ae_title;
-  for (const auto& caller : d.callers) options.callers.push_back({caller.ae_title, caller.addresses, caller.duplicates});
+  for (const auto& caller : d.callers)
+    options.callers.push_back({caller.ae_title, caller.addresses, caller.duplicates});
   for (const auto& remote : d.remotes) {
     dimse::Remote made;
     made.ae_title = remote.ae_title;
@@ -136,21 +137,26 @@ int serve(const Config& config) {
   Endpoint::remove(config.archive.data);  // left by a server that was killed
   const store::ReplaySummary replayed = archive->opened_with();
   for (const auto& fault : replayed.faults) {
-    log::error("damage", {{"volume", fault.location.volume}, {"segment", fault.location.segment},
-                          {"offset", fault.location.offset}, {"instance", fault.sop_instance_uid},
+    log::error("damage", {{"volume", fault.location.volume},
+                          {"segment", fault.location.segment},
+                          {"offset", fault.location.offset},
+                          {"instance", fault.sop_instance_uid},
                           {"error", fault.error}});
   }
-  log::info("archive open", {{"data", config.archive.data.string()}, {"replayed", replayed.commits},
-                             {"read_bytes", replayed.bytes_read}, {"last", replayed.last}});
+  log::info("archive open", {{"data", config.archive.data.string()},
+                             {"replayed", replayed.commits},
+                             {"read_bytes", replayed.bytes_read},
+                             {"last", replayed.last}});
   {
     volumes::Service volumes(*archive, workers, {.cache_bytes = config.volumes.cache_mib << 20});
     Reactors reactors(cores);
-    const auto dicom = started(dimse::Server::start(dimse_options(config), *archive, blocking, reactors.pointers()),
-                               "DICOM server");
+    const auto dicom =
+        started(dimse::Server::start(dimse_options(config), *archive, blocking, reactors.pointers()), "DICOM server");
     web::ServerOptions http;
     http.address = config.http.address;
     http.port = config.http.port;
     http.limits.connections = config.http.max_connections;
+    http.limits.streams = config.http.max_streams;
     http.admin.off_loopback = config.http.admin_off_loopback;
     http.admin.duplicate_policy = config.dicom.duplicates;
     http.cross_origin.origins = config.http.cross_origins;
@@ -164,14 +170,17 @@ int serve(const Config& config) {
     http.metadata_cache_bytes = config.http.metadata_cache_mib << 20;
     http.operating.metrics.push_back([&](web::MetricsWriter& writer) { write_dimse_metrics(writer, dicom->stats()); });
     http.operating.metrics.push_back([&](web::MetricsWriter& writer) { web::write_volume_metrics(writer, volumes); });
-    const auto web = started(web::Server::start(http, *archive, &volumes, blocking, reactors.pointers()), "HTTP server");
+    const auto web =
+        started(web::Server::start(http, *archive, &volumes, blocking, reactors.pointers()), "HTTP server");
 
-    const Endpoint endpoint{config.http.address, web->port(), config.dicom.address, dicom->port(), config.dicom.ae_title};
+    const Endpoint endpoint{config.http.address, web->port(), config.dicom.address, dicom->port(),
+                            config.dicom.ae_title};
     endpoint.write(config.archive.data);
-    std::cout << "ready dicom=" << endpoint.dicom_address << ':' << endpoint.dicom_port << " http=" << endpoint.http_address
-              << ':' << endpoint.http_port << std::endl;
-    log::info("ready", {{"ae_title", endpoint.ae_title}, {"dicom_port", endpoint.dicom_port},
-                        {"http_port", endpoint.http_port}});
+    std::cout << "ready dicom=" << endpoint.dicom_address << ':' << endpoint.dicom_port
+              << " http=" << endpoint.http_address << ':' << endpoint.http_port << std::endl;
+    log::info(
+        "ready",
+        {{"ae_title", endpoint.ae_title}, {"dicom_port", endpoint.dicom_port}, {"http_port", endpoint.http_port}});
 
     int received = 0;
     sigwait(&end_signals, &received);

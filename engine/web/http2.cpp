@@ -14,6 +14,8 @@ constexpr std::size_t kWriteBytes = 512u << 10;
 /// TLS takes one run of bytes at a time: frames are put together for it, so that its records are full.
 constexpr std::size_t kSecureWriteBytes = 128u << 10;
 
+constexpr std::chrono::milliseconds kDrainPeriod{50};
+
 class Http2 final : public Protocol {
  public:
   Http2(std::shared_ptr<Peer> peer, std::shared_ptr<Site> site, std::string begun)
@@ -35,9 +37,12 @@ class Http2 final : public Protocol {
     begin(&Http2::tick);
     // Handlers use the site's services: the connection is there until the last has returned.
     while (loops_ > 0 || session_->tasks() > 0) co_await wait(ended_);
-    co_await peer_->part(true);
+    co_await peer_->part(!site_->draining.load(std::memory_order_relaxed));
   }
-  void drain() override { session_->shut_down(); }
+  void drain() override {
+    session_->shut_down();
+    tick_.cancel();
+  }
 
  private:
   void begin(asio::awaitable<void> (Http2::*loop)()) {
@@ -122,7 +127,8 @@ class Http2 final : public Protocol {
   asio::awaitable<void> tick() {
     const auto period = Http2Session::tick_period(site_->limits);
     while (!is_over_) {
-      tick_.expires_after(period);
+      const bool draining = site_->draining.load(std::memory_order_relaxed);
+      tick_.expires_after(draining ? std::min(period, kDrainPeriod) : period);
       auto waited = co_await tick_.async_wait(Peer::kToken);
       (void)waited;
       session_->tick(Peer::Clock::now());

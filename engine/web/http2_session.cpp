@@ -225,11 +225,11 @@ class Session final : public Http2Session, public Http2Flow, public std::enable_
   bool may_hold() const {
     if (held_ == 0 && pulling_ == 0) return true;
     return held_ + pulling_ * kGuess < limits_.stream_held_bytes &&
-           site_->stream_held_bytes.load(std::memory_order_relaxed) < Site::kMostHeldBytes;
+           site_->stats.http2_held_bytes.load(std::memory_order_relaxed) < Site::kMostHeldBytes;
   }
   void hold(std::ptrdiff_t bytes) {  // wraps: a difference
     held_ += static_cast<std::size_t>(bytes);
-    site_->stream_held_bytes.fetch_add(static_cast<std::size_t>(bytes), std::memory_order_relaxed);
+    site_->stats.http2_held_bytes.fetch_add(bytes, std::memory_order_relaxed);
   }
   /// Begins what may begin.
   void advance();
@@ -273,6 +273,12 @@ void Session::open() {
                                                               self.open_stream(frame->hd.stream_id);
                                                             return 0;
                                                           });
+  nghttp2_session_callbacks_set_on_begin_frame_callback(
+      callbacks, [](nghttp2_session*, const nghttp2_frame_hd* head, void* user) {
+        // Passed over by nghttp2, since SETTINGS said that it is of no use.
+        if (head->type == NGHTTP2_PRIORITY) static_cast<Session*>(user)->misdeed(1);
+        return 0;
+      });
   nghttp2_session_callbacks_set_on_header_callback(
       callbacks,
       [](nghttp2_session* session, const nghttp2_frame* frame, const std::uint8_t* name, std::size_t name_length,
@@ -438,7 +444,6 @@ void Session::frame_received(const nghttp2_frame& frame) {
       if (!acknowledges) misdeed(1);
       break;
     case NGHTTP2_RST_STREAM:
-    case NGHTTP2_PRIORITY:
     case NGHTTP2_WINDOW_UPDATE:
       misdeed(1);
       break;

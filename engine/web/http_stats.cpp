@@ -27,6 +27,7 @@ HttpStats::Snapshot HttpStats::snapshot() const {
   out.connections = connections.load(std::memory_order_relaxed);
   out.http2_connections = http2_connections.load(std::memory_order_relaxed);
   out.http2_streams = http2_streams.load(std::memory_order_relaxed);
+  out.http2_held_bytes = http2_held_bytes.load(std::memory_order_relaxed);
   const std::scoped_lock lock(mutex_);
   out.requests = requests_;
   out.ended = ended_;

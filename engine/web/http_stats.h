@@ -26,12 +26,12 @@ class HttpStats {
   void ended_for_cause(const char* reason);
 
   /// How many there are now; relaxed.
-  std::atomic<std::int64_t> connections{0}, http2_connections{0}, http2_streams{0};
+  std::atomic<std::int64_t> connections{0}, http2_connections{0}, http2_streams{0}, http2_held_bytes{0};
 
   struct Snapshot {
     std::map<std::tuple<HttpVersion, std::string, unsigned>, std::uint64_t> requests;  ///< by route and status
     std::map<std::string, std::uint64_t> ended;                                        ///< by reason
-    std::int64_t connections = 0, http2_connections = 0, http2_streams = 0;
+    std::int64_t connections = 0, http2_connections = 0, http2_streams = 0, http2_held_bytes = 0;
     Histogram::Snapshot microseconds;
     std::uint64_t sent_body_bytes = 0;
     std::uint64_t cut = 0;

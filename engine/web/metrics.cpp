@@ -152,6 +152,7 @@ void write_http_metrics(MetricsWriter& writer, const HttpStats::Snapshot& stats)
   gauge("cairn_http_connections", "Connections", stats.connections);
   gauge("cairn_http2_connections", "Connections that speak HTTP/2", stats.http2_connections);
   gauge("cairn_http2_streams", "Requests under way on HTTP/2 connections", stats.http2_streams);
+  gauge("cairn_http2_held_bytes", "Bytes of answers held until HTTP/2 peers take them", stats.http2_held_bytes);
   for (const auto& [reason, count] : stats.ended) {
     writer.counter("cairn_http2_ended_for_cause_total", "HTTP/2 connections ended because of their peer",
                    as_double(count), {{"reason", reason}});

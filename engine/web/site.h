@@ -35,11 +35,12 @@ struct Site {
   HttpStats stats;
   CrossOriginOptions cross_origin;
   io::WorkerPool* pool = nullptr;
-  /// Of all HTTP/2 connections; relaxed: measures, no ordering. When a limit is passed each connection gets by with
-  /// one chunk at a time, or with the smallest window.
-  std::atomic<std::size_t> stream_held_bytes{0}, widened_window_bytes{0};
-  static constexpr std::size_t kMostHeldBytes = 64u << 20, kMostWidenedBytes = 64u << 20;
-  std::atomic<bool> draining{false};  ///< relaxed: a flag that only ever rises
+  /// Of all HTTP/2 connections. When stats.http2_held_bytes or the windows granted have reached these, each connection
+  /// gets by with one chunk at a time, or with the smallest window.
+  static constexpr std::int64_t kMostHeldBytes = 64 << 20;
+  static constexpr std::size_t kMostWidenedBytes = 64u << 20;
+  std::atomic<std::size_t> widened_window_bytes{0};  ///< relaxed: a measure, no ordering
+  std::atomic<bool> draining{false};                 ///< relaxed: a flag that only ever rises
 };
 
 }  // namespace cairn::web

@@ -32,6 +32,7 @@ TEST(Config, TheShippedFileHasTheBuiltInDefaults) {
   EXPECT_EQ(shipped.dicom.moves_outlive_requester, built_in.dicom.moves_outlive_requester);
   EXPECT_EQ(shipped.http.port, built_in.http.port);
   EXPECT_EQ(shipped.http.max_connections, built_in.http.max_connections);
+  EXPECT_EQ(shipped.http.max_streams, built_in.http.max_streams);
   EXPECT_EQ(shipped.store.segment_mib, built_in.store.segment_mib);
   EXPECT_EQ(shipped.store.reserve_mib, built_in.store.reserve_mib);
   EXPECT_EQ(shipped.store.prewritten_mib, built_in.store.prewritten_mib);
