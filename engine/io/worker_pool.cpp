@@ -15,6 +15,7 @@ namespace cairn::io {
 struct WorkerPool::State {
   mutable std::mutex mutex;  // guards all below but threads
   std::condition_variable wake;
+  std::condition_variable settled;  // no work of some class waits or runs
   std::deque<std::function<void()>> interactive, background;
   std::size_t running = 0;
   std::size_t running_background = 0;
@@ -25,6 +26,11 @@ struct WorkerPool::State {
   // One thread is kept free of background work where there are two or more: a long background job on every thread would
   // make "interactive first" an empty promise.
   bool background_ready() const { return !background.empty() && running_background < background_limit; }
+
+  bool is_settled(WorkClass work_class) const {
+    return work_class == WorkClass::interactive ? interactive.empty() && running == running_background
+                                                : background.empty() && running_background == 0;
+  }
 
   void work() {
     std::unique_lock lock(mutex);
@@ -46,6 +52,7 @@ struct WorkerPool::State {
         --running_background;
         if (background_ready()) wake.notify_one();
       }
+      if (is_settled(is_background ? WorkClass::background : WorkClass::interactive)) settled.notify_all();
     }
   }
 };
@@ -89,6 +96,11 @@ std::size_t WorkerPool::queued(WorkClass work_class) const noexcept {
 std::size_t WorkerPool::running() const noexcept {
   const std::scoped_lock lock(state_->mutex);
   return state_->running;
+}
+
+bool WorkerPool::settle(WorkClass work_class, std::chrono::milliseconds patience) const {
+  std::unique_lock lock(state_->mutex);
+  return state_->settled.wait_for(lock, patience, [&] { return state_->is_settled(work_class); });
 }
 
 std::size_t WorkerPool::threads() const noexcept {

@@ -2,13 +2,14 @@
 // Two classes: interactive work always goes before background work. Never run such work on a reactor thread.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/async_result.hpp>
 #include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -28,6 +29,9 @@ class WorkerPool {
   std::size_t queued(WorkClass work_class) const noexcept;
   std::size_t running() const noexcept;
   std::size_t threads() const noexcept;
+  /// Waits until no work of the class waits or runs, at most for `patience`; true when none does. For shutdown: what
+  /// such work uses may then go.
+  bool settle(WorkClass work_class, std::chrono::milliseconds patience) const;
 
   /// Runs `work` on the pool and resumes the caller on its own executor with what it returned. `work` owns all it uses:
   /// it runs to its end even when the caller is gone.
@@ -41,8 +45,8 @@ class WorkerPool {
         asio::post(executor, [shared, value] { std::move(shared->first)(std::move(*value)); });
       });
     };
-    co_return co_await asio::async_initiate<const asio::use_awaitable_t<>&, void(T)>(std::move(initiate),
-                                                                                      asio::use_awaitable, std::move(work));
+    co_return co_await asio::async_initiate<const asio::use_awaitable_t<>&, void(T)>(
+        std::move(initiate), asio::use_awaitable, std::move(work));
   }
 
  private:

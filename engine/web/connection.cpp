@@ -57,6 +57,7 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
   void close() override {
     asio::post(peer_->wire().get_executor(), [self = shared_from_this()] { self->peer_->close(); });
   }
+  std::int64_t waiting_since() const noexcept override { return peer_->waiting_since(); }
 
  private:
   /// Reads into `begun` until it shows which protocol the peer speaks: by ALPN, or by its first bytes (RFC 9113 §3.3).

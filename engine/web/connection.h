@@ -2,6 +2,7 @@
 // reactor.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "engine/core/task.h"
@@ -32,6 +33,9 @@ class Connection {
   virtual void drain() = 0;
   /// Any thread: ends it now.
   virtual void close() = 0;
+  /// Any thread: since when it waits for its peer to ask for something, its header whole, in nanoseconds of the steady
+  /// clock; 0: a request is under way.
+  virtual std::int64_t waiting_since() const noexcept = 0;
 };
 
 /// `descriptor` is a connected, non-blocking TCP socket of `reactor`'s process, owned from here on; -1 is not allowed.

@@ -163,7 +163,9 @@ class Http1 final : public Protocol {
   asio::awaitable<bool> serve_one() {
     if (site_->draining.load(std::memory_order_relaxed) || peer_->is_closed()) co_return false;
     Parser parser;
+    if (served_ > 0) peer_->waits();
     if (!co_await read_header(parser)) co_return false;
+    peer_->works();
     ++served_;
     sent_body_bytes_ = 0;
     Http1Body body(*peer_, buffer_, parser, site_->limits);

@@ -94,6 +94,11 @@ class Http2 final : public Protocol {
     while (true) {
       woken_ = false;
       const bool well = session_->gather(out, wanted);
+      if (const auto since = session_->idle_since(); since == Peer::Clock::time_point::max()) {
+        peer_->works();
+      } else {
+        peer_->waits(since);
+      }
       if (out.bytes() > 0) {
         const bool written = co_await send(out, pace);
         out.clear();

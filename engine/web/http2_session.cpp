@@ -273,12 +273,14 @@ void Session::open() {
                                                               self.open_stream(frame->hd.stream_id);
                                                             return 0;
                                                           });
-  nghttp2_session_callbacks_set_on_begin_frame_callback(
-      callbacks, [](nghttp2_session*, const nghttp2_frame_hd* head, void* user) {
-        // Passed over by nghttp2, since SETTINGS said that it is of no use.
-        if (head->type == NGHTTP2_PRIORITY) static_cast<Session*>(user)->misdeed(1);
-        return 0;
-      });
+  nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks,
+                                                        [](nghttp2_session*, const nghttp2_frame_hd* head, void* user) {
+                                                          // Passed over by nghttp2, since SETTINGS said that it is of
+                                                          // no use.
+                                                          if (head->type == NGHTTP2_PRIORITY)
+                                                            static_cast<Session*>(user)->misdeed(1);
+                                                          return 0;
+                                                        });
   nghttp2_session_callbacks_set_on_header_callback(
       callbacks,
       [](nghttp2_session* session, const nghttp2_frame* frame, const std::uint8_t* name, std::size_t name_length,
@@ -363,7 +365,6 @@ void Session::open_stream(std::int32_t id) {
   nghttp2_session_set_stream_user_data(session_, id, stream.get());
   streams_.emplace(id, std::move(stream));
   site_->stats.http2_streams.fetch_add(1, std::memory_order_relaxed);
-  idle_since_ = Clock::time_point::max();
 }
 
 void Session::header_field(Http2Stream& stream, std::string_view name, std::string_view value) {
@@ -406,6 +407,7 @@ void Session::header_ended(Http2Stream& stream, bool no_body) {
   const nghttp2_extpri priority{urgency_of(request.headers.get("priority")), 1};
   nghttp2_session_change_extpri_stream_priority(session_, stream.id, &priority, 1);
   waiting_.push_back(find(stream.id));
+  idle_since_ = Clock::time_point::max();
 }
 
 void Session::body_arrived(Http2Stream& stream, Bytes bytes) {

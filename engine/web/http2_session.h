@@ -66,7 +66,7 @@ class Http2Session {
   virtual void abandon() = 0;
   /// Requests whose handlers have not yet returned; they use the site.
   virtual std::size_t tasks() const = 0;
-  /// No request is open since then; the largest time: one is.
+  /// Since when no request is under way whose header is whole; the largest time: one is.
   virtual Clock::time_point idle_since() const = 0;
 };
 

@@ -1,8 +1,8 @@
 #include "engine/web/listener.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
-#include <set>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -10,6 +10,9 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "engine/core/check.h"
 #include "engine/core/log.h"
@@ -18,18 +21,24 @@
 namespace cairn::web {
 namespace {
 using asio::ip::tcp;
+using Clock = std::chrono::steady_clock;
 constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
+constexpr std::chrono::milliseconds kPause{20};
+constexpr std::string_view kNoRoom =
+    "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 }  // namespace
 
 struct Listener::State {
-  State(std::shared_ptr<Site> shared_site, std::vector<asio::io_context*> shared_reactors,
-        std::unique_ptr<TlsCredentials> credentials)
+  State(std::shared_ptr<Site> shared_site, std::shared_ptr<Connections> shared_connections,
+        std::vector<asio::io_context*> shared_reactors, std::unique_ptr<TlsCredentials> credentials)
       : site(std::move(shared_site)),
+        connections(std::move(shared_connections)),
         reactors(std::move(shared_reactors)),
         tls(std::move(credentials)),
         acceptor(*reactors.front()) {}
 
   std::shared_ptr<Site> site;
+  std::shared_ptr<Connections> connections;
   std::vector<asio::io_context*> reactors;
   std::unique_ptr<TlsCredentials> tls;  // null: plain HTTP
   tcp::acceptor acceptor;               // used on reactors.front() only, once started
@@ -37,8 +46,16 @@ struct Listener::State {
 
   std::mutex mutex;  // guards what follows
   std::condition_variable changed;
-  std::set<std::shared_ptr<Connection>> connections;
   bool accepting = true;
+
+  // Used by accept() alone.
+  int spare = ::open("/dev/null", O_RDONLY | O_CLOEXEC);  // given up to take, and refuse, one connection more
+  Clock::time_point told;                                 // when want of room was last logged
+  std::uint64_t untold = 0;
+
+  ~State() {
+    if (spare >= 0) ::close(spare);
+  }
 
   static asio::awaitable<void> accept(std::shared_ptr<State> self) {
     for (std::size_t next = 0;; ++next) {
@@ -47,9 +64,9 @@ struct Listener::State {
       auto& [error, socket] = accepted;
       if (error == asio::error::operation_aborted || !self->acceptor.is_open()) break;
       if (error) {
-        // Out of descriptors or of memory: connections that end give some back.
-        log::warning("http accept failed", {{"reason", error.message()}});
-        asio::steady_timer pause(*self->reactors.front(), std::chrono::milliseconds(100));
+        const bool rest = self->make_room(error.value());
+        if (!rest) continue;
+        asio::steady_timer pause(*self->reactors.front(), kPause);
         co_await pause.async_wait(kToken);
         continue;
       }
@@ -63,34 +80,63 @@ struct Listener::State {
     self->changed.notify_all();
   }
 
-  static void begin(const std::shared_ptr<State>& self, asio::io_context& reactor, int descriptor) {
-    std::shared_ptr<Connection> connection;
-    auto context = self->tls ? self->tls->current() : nullptr;
-    {
-      const std::scoped_lock lock(self->mutex);
-      const bool full = self->connections.size() >= self->site->limits.connections;
-      if (full) log::warning("http connections at their limit", {{"limit", self->site->limits.connections}});
-      connection = make_connection(reactor, descriptor, std::move(context), self->site, full);
-      self->connections.insert(connection);
+  /// Accepting has failed, for want of descriptors or of memory as a rule. True: only time can help.
+  bool make_room(int fault) {
+    tell("http accept failed", std::generic_category().message(fault));
+    if (fault == ECONNABORTED) return false;
+    if (connections->close_longest_waiting()) return true;  // its descriptor comes back when it has ended
+    if ((fault != EMFILE && fault != ENFILE) || spare < 0) return true;
+    // Nobody can go: the next in line is told at once, in place of waiting for an answer that never comes.
+    ::close(spare);
+    const int descriptor = ::accept4(acceptor.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (descriptor >= 0) {
+      if (!tls) (void)::send(descriptor, kNoRoom.data(), kNoRoom.size(), MSG_NOSIGNAL);
+      ::shutdown(descriptor, SHUT_RDWR);
+      ::close(descriptor);
     }
+    spare = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    return descriptor < 0;
+  }
+
+  /// At most once a second: a flood of connections must not become one of lines.
+  void tell(const char* what, const std::string& reason) {
+    ++untold;
+    const auto now = Clock::now();
+    if (now - told < std::chrono::seconds(1)) return;
+    told = now;
+    log::warning(what, {{"reason", reason}, {"times", std::exchange(untold, 0)}});
+  }
+
+  static void begin(const std::shared_ptr<State>& self, asio::io_context& reactor, int descriptor) {
+    const auto place = self->connections->make_room();
+    if (place != Connections::Place::given) self->tell("http connection refused", "as many as allowed are at work");
+    if (place == Connections::Place::none) {
+      ::close(descriptor);
+      return;
+    }
+    const bool refuse = place == Connections::Place::refused;
+    auto context = self->tls ? self->tls->current() : nullptr;
+    auto connection = make_connection(reactor, descriptor, std::move(context), self->site, refuse);
+    self->connections->add(connection, self.get(), refuse);
+    self->site->stats.connections.fetch_add(1, std::memory_order_relaxed);
     auto run = [connection]() { return connection->run(); };
     asio::co_spawn(reactor, std::move(run), [self, connection](std::exception_ptr failure) {
       if (failure) log::error("http connection failed");
-      const std::scoped_lock lock(self->mutex);
-      self->connections.erase(connection);
-      self->changed.notify_all();
+      self->site->stats.connections.fetch_sub(1, std::memory_order_relaxed);
+      self->connections->remove(connection);
     });
   }
 };
 
 Result<std::unique_ptr<Listener>> Listener::start(const std::string& address, std::uint16_t port,
-                                                  std::shared_ptr<Site> site, std::vector<asio::io_context*> reactors,
+                                                  std::shared_ptr<Site> site, std::shared_ptr<Connections> connections,
+                                                  std::vector<asio::io_context*> reactors,
                                                   std::unique_ptr<TlsCredentials> tls) {
   CAIRN_CHECK(!reactors.empty());
   boost::system::error_code error;
   const auto parsed = asio::ip::make_address(address, error);
   if (error) return fail(Errc::malformed, "http address");
-  auto state = std::make_shared<State>(std::move(site), std::move(reactors), std::move(tls));
+  auto state = std::make_shared<State>(std::move(site), std::move(connections), std::move(reactors), std::move(tls));
   const tcp::endpoint endpoint(parsed, port);
   const auto step = [&](auto operation, const char* where) -> Result<> {
     operation();
@@ -117,8 +163,7 @@ std::uint16_t Listener::port() const noexcept {
 }
 
 std::size_t Listener::connections() const {
-  const std::scoped_lock lock(state_->mutex);
-  return state_->connections.size();
+  return state_->connections->count(state_.get());
 }
 
 bool Listener::drain(std::chrono::milliseconds patience) {
@@ -129,20 +174,17 @@ bool Listener::drain(std::chrono::milliseconds patience) {
     boost::system::error_code ignored;
     state->acceptor.close(ignored);
   });
-  std::unique_lock lock(state_->mutex);
-  const auto done = [this] { return !state_->accepting && state_->connections.empty(); };
-  const auto running = [this] {
-    for (const asio::io_context* reactor : state_->reactors) {
-      if (reactor->stopped()) return false;
-    }
-    return true;
-  };
-  for (const auto& connection : state_->connections) connection->drain();
-  if (!state_->changed.wait_for(lock, patience, done)) {
-    for (const auto& connection : state_->connections) connection->close();
-    if (running()) state_->changed.wait_for(lock, kUnwind, done);
+  const auto began = Clock::now();
+  {
+    std::unique_lock lock(state_->mutex);
+    state_->changed.wait_for(lock, kUnwind, [this] { return !state_->accepting; });
+    if (state_->accepting) return false;
   }
-  return done();
+  const auto spent = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - began);
+  if (state_->connections->drain(state_.get(), std::max(patience - spent, std::chrono::milliseconds(0)))) return true;
+  const bool running = std::none_of(state_->reactors.begin(), state_->reactors.end(),
+                                    [](const asio::io_context* reactor) { return reactor->stopped(); });
+  return state_->connections->close(state_.get(), running ? kUnwind : std::chrono::seconds(0));
 }
 
 }  // namespace cairn::web

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/core/task.h"
+#include "engine/web/connections.h"
 #include "engine/web/site.h"
 #include "engine/web/tls.h"
 
@@ -15,10 +16,12 @@ namespace cairn::web {
 
 class Listener {
  public:
-  /// Binds and begins to accept. `reactors` (at least one) are run by others and outlive the listener's drain().
-  /// Port 0 takes a free one; with `tls` it speaks HTTPS. Errors: malformed (address), io (with the system's reason).
+  /// Binds and begins to accept into `connections`. `reactors` (at least one) are run by others and outlive the
+  /// listener's drain(). Port 0 takes a free one; with `tls` it speaks HTTPS. Errors: malformed (address), io (with the
+  /// system's reason).
   static Result<std::unique_ptr<Listener>> start(const std::string& address, std::uint16_t port,
-                                                 std::shared_ptr<Site> site, std::vector<asio::io_context*> reactors,
+                                                 std::shared_ptr<Site> site, std::shared_ptr<Connections> connections,
+                                                 std::vector<asio::io_context*> reactors,
                                                  std::unique_ptr<TlsCredentials> tls = nullptr);
   ~Listener();  ///< drain(0)
 

@@ -44,6 +44,15 @@ class Peer : public std::enable_shared_from_this<Peer> {
   /// (RFC 9112 §9.6), then closes.
   asio::awaitable<void> part(bool unread);
 
+  /// Whether it is this peer's turn to ask for something: from the start, until works().
+  void waits(Clock::time_point since = Clock::now()) noexcept {
+    waiting_since_.store(since.time_since_epoch().count(), std::memory_order_relaxed);
+  }
+  void works() noexcept { waiting_since_.store(0, std::memory_order_relaxed); }
+  std::int64_t waiting_since() const noexcept {  ///< any thread; 0: it works
+    return waiting_since_.load(std::memory_order_relaxed);
+  }
+
   void cancel();  ///< what waits for the peer ends
   void close();   ///< at once
   bool is_closed() const noexcept { return closed_; }
@@ -57,6 +66,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   std::uint64_t waits_ = 0;  // tells a wait's timer from those of waits that are over
   bool timed_out_ = false;   // the last wait was ended by its timer
   bool closed_ = false;
+  std::atomic<std::int64_t> waiting_since_{Clock::now().time_since_epoch().count()};  // relaxed: a hint
   std::string address_;
   bool is_loopback_ = false;
 };

@@ -43,19 +43,22 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, archive::Ar
   });
   add_operating_routes(*site, archive, pool, std::move(options.operating));
   add_capabilities_routes(*site);
-  CAIRN_TRY(auto listener, Listener::start(options.address, options.port, site, reactors));
+  const auto connections = std::make_shared<Connections>(site->limits.connections);
+  CAIRN_TRY(auto listener, Listener::start(options.address, options.port, site, connections, reactors));
   std::unique_ptr<Listener> https;
   if (!options.https.certificate.empty()) {
     CAIRN_TRY(auto tls, TlsCredentials::load(options.https.certificate, options.https.key));
-    CAIRN_TRY(https,
-              Listener::start(options.https.address, options.https.port, site, std::move(reactors), std::move(tls)));
+    CAIRN_TRY(https, Listener::start(options.https.address, options.https.port, site, connections, std::move(reactors),
+                                     std::move(tls)));
   }
   return std::unique_ptr<Server>(new Server(std::move(site), std::move(listener), std::move(https)));
 }
 
 Server::Server(std::shared_ptr<Site> site, std::unique_ptr<Listener> listener, std::unique_ptr<Listener> https)
     : site_(std::move(site)), listener_(std::move(listener)), https_(std::move(https)) {}
-Server::~Server() = default;
+Server::~Server() {
+  drain(std::chrono::milliseconds(0));
+}
 
 std::uint16_t Server::port() const noexcept {
   return listener_->port();
@@ -70,11 +73,15 @@ const std::vector<Route>& Server::routes() const noexcept {
   return site_->router.routes();
 }
 bool Server::drain(std::chrono::milliseconds patience) {
+  // What was fetched ahead for answers that were cut uses the archive and the reactors, which may go after this.
+  constexpr std::chrono::seconds kFetches{5};
   const auto began = std::chrono::steady_clock::now();
-  const bool plain = listener_->drain(patience);
-  if (!https_) return plain;
-  const auto spent = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began);
-  return https_->drain(std::max(patience - spent, std::chrono::milliseconds(0))) && plain;
+  bool drained = listener_->drain(patience);
+  if (https_) {
+    const auto spent = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began);
+    drained = https_->drain(std::max(patience - spent, std::chrono::milliseconds(0))) && drained;
+  }
+  return site_->pool->settle(io::WorkClass::interactive, kFetches) && drained;
 }
 
 }  // namespace cairn::web

@@ -21,7 +21,7 @@ struct HttpLimits {
   std::chrono::milliseconds stall_timeout{30'000};
   std::chrono::milliseconds grace{30'000};
   std::uint64_t least_bytes_per_s = 8u << 10;
-  std::size_t connections = 1000;
+  std::size_t connections = 1000;  ///< of all listeners
   std::uint32_t streams = 256;                 ///< requests at once on an HTTP/2 connection
   std::size_t streams_at_work = 32;            ///< of them, those that are being answered; the rest wait
   std::size_t stream_header_bytes = 1u << 20;  ///< of the headers of all of them

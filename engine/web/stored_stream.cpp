@@ -77,7 +77,10 @@ class StoredStream final : public BodySource {
  public:
   StoredStream(io::WorkerPool& pool, std::shared_ptr<StreamBudget> budget, std::shared_ptr<Walk> walk)
       : pool_(pool), budget_(std::move(budget)), walk_(std::move(walk)) {}
-  ~StoredStream() override { hold(0); }
+  ~StoredStream() override {
+    hold(0);
+    if (fetch_) fetch_->unwanted.store(true, std::memory_order_relaxed);
+  }
 
   Task<Chunk> next() override {
     const auto executor = co_await asio::this_coro::executor;
@@ -99,9 +102,10 @@ class StoredStream final : public BodySource {
   }
 
  private:
-  /// One batch on its way from the pool; its members belong to the reactor.
+  /// One batch on its way from the pool; its members belong to the reactor, but for `unwanted`: nobody waits any more.
   struct Fetch {
     explicit Fetch(const asio::any_io_executor& executor) : wake(executor) {}
+    std::atomic<bool> unwanted{false};  // relaxed: saves work, no more
     asio::steady_timer wake;
     std::optional<Result<Chunk>> ready;
   };
@@ -115,6 +119,7 @@ class StoredStream final : public BodySource {
     fetch_ = std::make_shared<Fetch>(executor);
     const std::size_t wanted = crowded() ? 1 : kBatchBytes;
     pool_.submit(io::WorkClass::interactive, [walk = walk_, fetch = fetch_, executor, wanted]() mutable {
+      if (fetch->unwanted.load(std::memory_order_relaxed)) return;
       auto batch = std::make_shared<Result<Chunk>>(walk->next(wanted));
       asio::post(executor, [fetch = std::move(fetch), batch = std::move(batch)] {
         fetch->ready = std::move(*batch);

@@ -36,6 +36,27 @@ TEST(WorkerPool, InteractiveWorkGoesFirst) {
   EXPECT_EQ(order, "iibb");
 }
 
+TEST(WorkerPool, SettlesWhenTheWorkOfAClassIsDone) {
+  WorkerPool pool(2, "test");
+  std::promise<void> gate, rest;
+  std::shared_future<void> opened = gate.get_future().share(), over = rest.get_future().share();
+  std::atomic<int> done{0};
+  pool.submit(WorkClass::background, [over] { over.wait(); });
+  for (int i = 0; i < 3; ++i) {
+    pool.submit(WorkClass::interactive, [&, opened] {
+      opened.wait();
+      ++done;
+    });
+  }
+  EXPECT_FALSE(pool.settle(WorkClass::interactive, std::chrono::milliseconds(20)));
+  gate.set_value();
+  EXPECT_TRUE(pool.settle(WorkClass::interactive, std::chrono::seconds(20)));
+  EXPECT_EQ(done, 3);
+  EXPECT_FALSE(pool.settle(WorkClass::background, std::chrono::milliseconds(20)));
+  rest.set_value();
+  EXPECT_TRUE(pool.settle(WorkClass::background, std::chrono::seconds(20)));
+}
+
 TEST(WorkerPool, BackgroundWorkNeverTakesTheLastThread) {
   WorkerPool pool(2, "test");
   std::promise<void> gate, interactive_ran;

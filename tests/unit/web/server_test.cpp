@@ -6,6 +6,10 @@
 #include <boost/json.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "tests/unit/web/test_client.h"
 #include "tests/unit/web/test_server.h"
@@ -135,9 +139,12 @@ TEST(WebServer, RefusesConnectionsPastTheLimitAndTakesThemAgain) {
   TestServer server(options);
   {
     TestClient a(server.port()), b(server.port()), c(server.port());
-    EXPECT_EQ(a.get("/healthz").status, 200);
-    EXPECT_EQ(b.get("/healthz").status, 200);
-    EXPECT_EQ(c.get("/healthz").status, 200);
+    for (TestClient* one : {&a, &b, &c}) {
+      one->send(
+          "POST /api/v1/instances HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/dicom\r\nExpect: "
+          "100-continue\r\nContent-Length: 100000\r\n\r\n");
+      EXPECT_EQ(one->receive().status, 100);  // at work
+    }
     TestClient d(server.port());
     EXPECT_EQ(d.receive().status, 503);
     EXPECT_TRUE(d.closed_by_peer());
@@ -148,6 +155,63 @@ TEST(WebServer, RefusesConnectionsPastTheLimitAndTakesThemAgain) {
     status = get(server.port(), "/healthz").status;
   }
   EXPECT_EQ(status, 200);
+}
+
+TEST(WebServer, ThoseWhoSaidNothingLongestMakeRoom) {
+  ServerOptions options;
+  options.limits.connections = 8;
+  TestServer server(options);
+  TestClient busy(server.port());
+  busy.send(
+      "POST /api/v1/instances HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/dicom\r\nExpect: "
+      "100-continue\r\nContent-Length: 100000\r\n\r\n");
+  EXPECT_EQ(busy.receive().status, 100);
+  std::vector<std::unique_ptr<TestClient>> slow;
+  for (int i = 0; i < 60; ++i) {
+    slow.push_back(std::make_unique<TestClient>(server.port()));
+    slow.back()->send("GET / HTTP/1.1\r\nX: ");
+    if (i % 10 == 9) {
+      EXPECT_EQ(get(server.port(), "/healthz").status, 200) << i;
+    }
+  }
+  EXPECT_TRUE(slow.front()->closed_by_peer());
+  EXPECT_FALSE(busy.closed_by_peer(50));
+  EXPECT_FALSE(slow.back()->closed_by_peer(50));
+}
+
+TEST(WebServer, TellsPeersWhenDescriptorsRunOut) {
+  TestServer server;
+  TestClient busy(server.port());
+  busy.send(
+      "POST /api/v1/instances HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/dicom\r\nExpect: "
+      "100-continue\r\nContent-Length: 100000\r\n\r\n");
+  EXPECT_EQ(busy.receive().status, 100);
+  const int late = ::socket(AF_INET, SOCK_STREAM, 0);
+  std::vector<int> taken;
+  rlimit before{}, few{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  few = before;
+  few.rlim_cur = static_cast<rlim_t>(late) + 20;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  for (int one = ::dup(late); one >= 0; one = ::dup(late)) taken.push_back(one);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(server.port());
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const timeval patience{10, 0};
+  ::setsockopt(late, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  EXPECT_EQ(::connect(late, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  char text[256] = {};
+  ssize_t got;
+  do {
+    got = ::recv(late, text, sizeof text - 1, 0);
+  } while (got < 0 && errno == EINTR);
+  EXPECT_GT(got, 0);
+  EXPECT_THAT(text, HasSubstr("HTTP/1.1 503"));
+  for (const int one : taken) ::close(one);
+  ::close(late);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_EQ(get(server.port(), "/healthz").status, 200);
 }
 
 TEST(WebServer, SendsContinueOnlyWhenItWantsTheBody) {
