@@ -199,6 +199,8 @@ Config read_tables(const toml::table& root, std::string_view name) {
       d.callers.push_back(std::move(made));
     });
     t.read("moves_outlive_requester", d.moves_outlive_requester);
+    t.read("commitment_hours", d.commitment_hours, 1u, 8760u);
+    t.read("max_find_matches", d.max_find_matches, std::uint64_t{0}, std::uint64_t{1'000'000'000});
     t.tables("remote", [&](Table& remote) {
       RemoteConfig made = read_remote(remote, name);
       for (const RemoteConfig& other : d.remotes) {

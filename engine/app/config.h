@@ -58,6 +58,8 @@ struct Config {
     std::uint32_t idle_timeout_s = 600;
     std::uint32_t stall_timeout_s = 60;
     bool moves_outlive_requester = true;
+    std::uint32_t commitment_hours = 72;
+    std::uint64_t max_find_matches = 100'000;
     std::vector<CallerConfig> callers;
     std::vector<RemoteConfig> remotes;
   } dicom;

@@ -22,6 +22,11 @@ void write_dimse_metrics(web::MetricsWriter& writer, const dimse::Stats& stats) 
   writer.counter("cairn_c_find_matches_total", "C-FIND matches returned", number(stats.matches));
   writer.counter("cairn_c_get_total", "C-GET requests", number(stats.gets));
   writer.counter("cairn_c_move_total", "C-MOVE requests", number(stats.moves));
+  writer.counter("cairn_commitments_total", "Storage commitments asked for", number(stats.commitments));
+  writer.counter("cairn_commitments_reported_total", "Results of storage commitments that the requester took",
+                 number(stats.commitments_reported));
+  writer.counter("cairn_commitments_given_up_total", "Results of storage commitments that were given up",
+                 number(stats.commitments_given_up));
   writer.counter("cairn_sub_operations_total", "Instances of C-GET and C-MOVE by result",
                  number(stats.sub_operations_completed), {{"result", "completed"}});
   writer.counter("cairn_sub_operations_total", "Instances of C-GET and C-MOVE by result",

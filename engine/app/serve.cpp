@@ -83,6 +83,9 @@ dimse::Options dimse_options(const Config& config) {
     options.remotes.push_back(std::move(made));
   }
   options.moves_outlive_requester = d.moves_outlive_requester;
+  options.commitment_journal = config.archive.data / "commitments";
+  options.max_find_matches = d.max_find_matches;
+  options.commitment_give_up = std::chrono::hours(d.commitment_hours);
   options.duplicates = d.duplicates;
   options.accept_unknown_sop_classes = d.accept_unknown_sop_classes;
   options.max_associations = d.max_associations;

@@ -11,6 +11,7 @@ using K = SOPClassKind;
 // clang-format off
 constexpr std::array kTable = {
   SOPClass{"1.2.840.10008.1.1", "Verification", K::verification, false},
+  SOPClass{"1.2.840.10008.1.20.1", "Storage Commitment Push Model", K::storage_commitment, false},
   SOPClass{"1.2.840.10008.5.1.1.27", "Stored Print Storage", K::storage, true},
   SOPClass{"1.2.840.10008.5.1.1.29", "Hardcopy Grayscale Image Storage", K::storage, true},
   SOPClass{"1.2.840.10008.5.1.1.30", "Hardcopy Color Image Storage", K::storage, true},

@@ -216,6 +216,31 @@ Task<std::uint16_t> StoreClient::find(std::string sop_class_uid, dicom::DataSet 
   }
 }
 
+Task<std::uint16_t> StoreClient::report_event(std::string sop_class_uid, std::string sop_instance_uid,
+                                              std::uint16_t event_type, dicom::DataSet information) {
+  const auto* context = contexts_.find(sop_class_uid, {});
+  if (!context) co_return fail(Errc::unsupported, "no presentation context for N-EVENT-REPORT");
+  CommandSet request;
+  request.command = CommandField::n_event_report_rq;
+  request.affected_sop_class_uid = sop_class_uid;
+  request.affected_sop_instance_uid = sop_instance_uid;
+  request.message_id = ++last_message_id_;
+  request.event_type_id = event_type;
+  request.data_set_type = 0;
+  const std::string encoded = information.encode(dicom::encoding_of(context->transfer_syntax));
+  CAIRN_CO_TRYV(co_await association_->send_message(context->id, dicom::encode_command(request), as_bytes(encoded)));
+  std::uint8_t context_id = 0;
+  CAIRN_CO_TRY(const CommandSet response, co_await next_response(context_id));
+  if (response.message_id_being_responded_to != request.message_id) {
+    co_return fail(Errc::malformed, "response to no request");
+  }
+  if (response.has_data_set()) {
+    Collect ignored(0);
+    CAIRN_CO_TRYV(co_await association_->receive_data(context_id, ignored));
+  }
+  co_return *response.status;
+}
+
 void StoreClient::abort() {
   association_->abort();
   association_->flush();

@@ -78,6 +78,10 @@ class StoreClient {
   using Matched = std::function<bool(dicom::DataSet&& match, std::uint16_t status)>;
   Task<std::uint16_t> find(std::string sop_class_uid, dicom::DataSet identifier, Matched match);
 
+  /// Sends an N-EVENT-REPORT, as SCP of the class. Its status. Errors: unsupported (no context), closed, timeout.
+  Task<std::uint16_t> report_event(std::string sop_class_uid, std::string sop_instance_uid, std::uint16_t event_type,
+                                   dicom::DataSet information);
+
   Task<> release();
   /// Ends it at once, also for whoever waits for an answer.
   void abort();

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "engine/core/log.h"
+#include "engine/dimse/collect.h"
 #include "engine/dimse/query.h"
 #include "engine/dimse/session.h"
 #include "engine/dimse/status.h"
@@ -15,33 +16,10 @@ using dicom::CommandSet;
 
 namespace {
 
-constexpr std::size_t kMaxIdentifierBytes = 4u << 20;
 constexpr std::size_t kFirstPageBytes = 64u << 10;
 constexpr std::size_t kLargestPageBytes = 4u << 20;
 // A search that finds little is interrupted this often to see whether the peer still wants it.
 constexpr std::chrono::milliseconds kLongestPage{100};
-
-// The identifier of a request; one that is too long is read to its end and then refused.
-class IdentifierSink final : public net::DataSink {
- public:
-  Task<MutableBytes> room() override {
-    chunk_.resize(kChunk);
-    co_return MutableBytes(reinterpret_cast<std::byte*>(chunk_.data()), chunk_.size());
-  }
-  Result<> received(std::size_t bytes) override {
-    too_long_ = too_long_ || bytes_.size() + bytes > kMaxIdentifierBytes;
-    if (!too_long_) bytes_.append(chunk_, 0, bytes);
-    return outcome::success();
-  }
-  void relieve() override {}
-  bool too_long() const noexcept { return too_long_; }
-  const std::string& bytes() const noexcept { return bytes_; }
-
- private:
-  static constexpr std::size_t kChunk = 4096;
-  std::string chunk_, bytes_;
-  bool too_long_ = false;
-};
 
 struct Page {
   std::vector<std::string> identifiers;
@@ -100,7 +78,7 @@ bool Session::cancelled(std::uint16_t message_id, Result<>& state) {
 
 Task<> Session::find(const Context& context, std::uint8_t context_id, CommandSet request) {
   env_->counters.finds.fetch_add(1, std::memory_order_relaxed);
-  IdentifierSink sink;
+  Collect sink(kMaxIdentifierBytes);
   if (request.has_data_set()) {
     CAIRN_CO_TRYV(co_await association_->receive_data(context_id, sink));
   }
@@ -117,6 +95,8 @@ Task<> Session::find(const Context& context, std::uint8_t context_id, CommandSet
   auto read = FindRequest::read(identifier.value(), root);
   if (!read) co_return co_await refuse(context_id, request, find_status(read.error()), read.error());
 
+  read.value().query.combined_date_time = context.combined_date_time;
+  read.value().query.fuzzy = context.fuzzy_names;
   const auto shared = std::make_shared<const FindRequest>(std::move(read.value()));
   CommandSet pending = dicom::make_response(
       request,
@@ -124,7 +104,9 @@ Task<> Session::find(const Context& context, std::uint8_t context_id, CommandSet
   pending.data_set_type = 0x0000;
   const std::string pending_bytes = dicom::encode_command(pending);
 
+  const std::uint64_t most = env_->options.max_find_matches;
   Status status = Status::success;
+  std::uint64_t sent = 0;
   std::size_t offset = 0;
   std::string after;
   Result<> state = outcome::success();
@@ -139,6 +121,11 @@ Task<> Session::find(const Context& context, std::uint8_t context_id, CommandSet
         break;
       }
       CAIRN_CO_TRYV(state);
+      if (most != 0 && sent == most) {
+        co_return co_await refuse(context_id, request, Status::out_of_resources,
+                                  fail(Errc::limit_exceeded, "matches: ask for less"));
+      }
+      ++sent;
       CAIRN_CO_TRYV(co_await association_->send_message(context_id, pending_bytes, as_bytes(match)));
       env_->counters.matches.fetch_add(1, std::memory_order_relaxed);
     }

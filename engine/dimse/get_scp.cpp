@@ -100,6 +100,8 @@ Task<CommandSet> Session::sub_operation_response(std::uint16_t message_id, std::
     }
     if (command.command == CommandField::c_cancel_rq) {
       cancelled = cancelled || command.message_id_being_responded_to == get_message_id;
+    } else if (command.command == CommandField::n_event_report_rsp && report_answered(command)) {
+      continue;
     } else if (dicom::is_response(command.command)) {
       co_return fail(Errc::malformed, "response to a request that was never made");
     } else {

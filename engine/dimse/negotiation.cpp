@@ -34,20 +34,17 @@ bool can_take(SOPClassKind kind, const std::string& transfer_syntax) {
 // For a class of which the requestor is the SCP; `taken` has its contexts so far.
 const std::string* choose_for_scp(const pdu::ProposedContext& proposed, const ContextTable& taken) {
   const auto& offered = proposed.transfer_syntaxes;
-  const auto known = [&](const std::string& t) {
-    return taken.find(proposed.abstract_syntax, t) != nullptr;
-  };
-  const bool native = std::any_of(offered.begin(), offered.end(), [&](const auto& t) {
-    return is_native_target(t) && known(t);
-  });
+  const auto known = [&](const std::string& t) { return taken.find(proposed.abstract_syntax, t) != nullptr; };
+  const bool native =
+      std::any_of(offered.begin(), offered.end(), [&](const auto& t) { return is_native_target(t) && known(t); });
   for (const bool only_native : {true, false}) {
     if (only_native && native) continue;
     for (const std::string& t : offered) {
       if (only_native ? is_native_target(t) : can_take(SOPClassKind::storage, t) && !known(t)) return &t;
     }
   }
-  const auto any = std::find_if(offered.begin(), offered.end(),
-                                [](const auto& t) { return can_take(SOPClassKind::storage, t); });
+  const auto any =
+      std::find_if(offered.begin(), offered.end(), [](const auto& t) { return can_take(SOPClassKind::storage, t); });
   return any == offered.end() ? nullptr : &*any;
 }
 
@@ -88,13 +85,17 @@ bool proposes(const pdu::AssociateRQ& request, const std::string& sop_class) {
 }
 
 // PS3.4 §B.3.1: level 2 (full) storage, digital signatures kept bit for bit, no coercion of elements.
-// PS3.4 §C.5.1.1: no relational queries, no combined date-time matching and so on. §C.5.2.1, §C.5.3.1: relational
-// retrieval yes, enhanced multi-frame conversion no.
+// PS3.4 §C.5.1.1: relational queries, combined date-time matching and fuzzy matching of names as asked for; timezone
+// adjustment and views of enhanced multi-frame objects no. §C.5.2.1, §C.5.3.1: relational retrieval yes, enhanced
+// multi-frame conversion no.
 std::string application_information(SOPClassKind kind, const std::string& asked) {
   if (kind == SOPClassKind::storage) return {"\2\0\3\0\0\0", 6};
   std::string information(std::min<std::size_t>(asked.size(), 5), '\0');
   const bool retrieve = kind == SOPClassKind::query_get || kind == SOPClassKind::query_move;
-  if (retrieve && !asked.empty()) information[0] = asked[0] == 1 ? '\1' : '\0';
+  const std::size_t granted = retrieve ? 1 : kind == SOPClassKind::query_find ? 3 : 0;
+  for (std::size_t i = 0; i < std::min(granted, information.size()); ++i) {
+    if (asked[i] == 1) information[i] = '\1';
+  }
   return information;
 }
 
@@ -134,8 +135,13 @@ Agreement negotiate(const pdu::AssociateRQ& request, const Options& options) {
   for (const pdu::ExtendedNegotiation& extended : asked.extended) {
     const auto kind = kind_of(extended.sop_class_uid, options);
     if (!kind || *kind == SOPClassKind::verification || !proposes(request, extended.sop_class_uid)) continue;
-    user.extended.push_back(
-        {extended.sop_class_uid, application_information(*kind, extended.application_information)});
+    std::string information = application_information(*kind, extended.application_information);
+    for (auto& context : agreement.contexts) {
+      if (*kind != SOPClassKind::query_find || !context || context->abstract_syntax != extended.sop_class_uid) continue;
+      context->combined_date_time = information.size() > 1 && information[1] == 1;
+      context->fuzzy_names = information.size() > 2 && information[2] == 1;
+    }
+    user.extended.push_back({extended.sop_class_uid, std::move(information)});
   }
   // The identity is taken as stated: who may call is decided by AE title and address. There is no token to give back.
   if (asked.user_identity && asked.user_identity->response_requested) user.user_identity_response = std::string();

@@ -16,11 +16,12 @@ using dicom::Element;
 using dicom::Tag;
 using dicom::VR;
 
-constexpr std::size_t kMostUIDs = 65536;  ///< in one list
+constexpr std::size_t kMostValues = 65536;  ///< of one key
 
+// One more than may be, of those that are too many.
 std::vector<std::string> split(std::string_view text) {
   std::vector<std::string> values;
-  while (values.size() < kMostUIDs) {
+  while (values.size() <= kMostValues) {
     const std::size_t end = text.find('\\');
     std::string_view value = text.substr(0, end);
     while (!value.empty() && value.back() == ' ') value.remove_suffix(1);
@@ -33,16 +34,17 @@ std::vector<std::string> split(std::string_view text) {
 }
 
 // Matching by list of UID (PS3.4 §C.2.2.2.2); a lone * is sent by some for "all".
-std::vector<std::string> uid_list(const dicom::DataSet& identifier, Tag tag) {
+Result<std::vector<std::string>> uid_list(const dicom::DataSet& identifier, Tag tag) {
   std::vector<std::string> uids;
   const Element* element = identifier.find(tag);
   if (element == nullptr) return uids;
   std::string text = element->value;
   for (std::string& value : split(trim_uid(text))) {
     const std::string_view uid = trim_uid(value);
-    if (uid == "*") return {};
+    if (uid == "*") return std::vector<std::string>();
     if (!uid.empty()) uids.emplace_back(uid);
   }
+  if (uids.size() > kMostValues) return fail(Errc::limit_exceeded, "UIDs of a key");
   return uids;
 }
 
@@ -154,9 +156,10 @@ Result<FindRequest> FindRequest::read(const dicom::DataSet& identifier, QueryRoo
   const bool wild =
       std::any_of(ids.begin(), ids.end(), [](const std::string& id) { return id.find_first_of("*?\"") != id.npos; });
   if (!wild) request.query.patient_ids = ids;
-  request.query.study_uids = uid_list(identifier, tags::StudyInstanceUID);
-  request.query.series_uids = uid_list(identifier, tags::SeriesInstanceUID);
-  request.query.instance_uids = uid_list(identifier, tags::SOPInstanceUID);
+  if (ids.size() > kMostValues) return fail(Errc::limit_exceeded, "values of Patient ID");
+  CAIRN_TRY(request.query.study_uids, uid_list(identifier, tags::StudyInstanceUID));
+  CAIRN_TRY(request.query.series_uids, uid_list(identifier, tags::SeriesInstanceUID));
+  CAIRN_TRY(request.query.instance_uids, uid_list(identifier, tags::SOPInstanceUID));
   for (const Element& element : identifier.elements()) {
     if (is_housekeeping(element.tag)) continue;
     request.keys.push_back(element);
@@ -165,6 +168,7 @@ Result<FindRequest> FindRequest::read(const dicom::DataSet& identifier, QueryRoo
     bool usable = true;
     archive::Key key = key_of(identifier, element, usable);
     request.unsupported_keys = request.unsupported_keys || !usable;
+    if (key.values.size() > kMostValues) return fail(Errc::limit_exceeded, "values of a key");
     const bool above_series = request.query.level == Level::study || request.query.level == Level::patient;
     if (key.tag == tags::Modality && above_series) key.tag = tags::ModalitiesInStudy;
     if (!key.values.empty() || !key.items.empty()) request.query.keys.push_back(std::move(key));

@@ -19,16 +19,17 @@ using dicom::VR;
 constexpr std::size_t kMostKeys = 100'000;        ///< in one list
 constexpr std::size_t kMostUIDListBytes = 65534;  ///< an explicit VR's length
 
-/// The values of a key; a lone * is universal, as an empty one.
-std::vector<std::string> values_of(const dicom::DataSet& identifier, dicom::Tag tag) {
+/// The values of a key; a lone * is universal, as an empty one. Errors: limit_exceeded.
+Result<std::vector<std::string>> values_of(const dicom::DataSet& identifier, dicom::Tag tag) {
   std::vector<std::string> values;
   const std::string text = identifier.text(tag);
-  for (std::string_view rest = text; values.size() < kMostKeys;) {
+  for (std::string_view rest = text;;) {
     const std::size_t end = rest.find('\\');
     std::string_view value = trim_uid(rest.substr(0, end));
     while (!value.empty() && value.front() == ' ') value.remove_prefix(1);
-    if (value == "*") return {};
+    if (value == "*") return std::vector<std::string>();
     if (!value.empty()) values.emplace_back(value);
+    if (values.size() > kMostKeys) return fail(Errc::limit_exceeded, "values of a key");
     if (end == rest.npos) break;
     rest.remove_prefix(end + 1);
   }
@@ -61,13 +62,13 @@ class PatientFilter {
   std::map<std::string, bool> known_;
 };
 
-bool contains(const std::vector<std::string>& keys, const std::string& value) {
-  return keys.empty() || std::find(keys.begin(), keys.end(), value) != keys.end();
-}
-
 Result<> resolve_instances(archive::Archive& archive, const archive::Query& query, RetrieveSet& set) {
   PatientFilter patients(archive, query.patient_ids);
-  std::unordered_set<std::string> seen;
+  using Uids = std::unordered_set<std::string>;
+  const Uids studies(query.study_uids.begin(), query.study_uids.end());
+  const Uids series(query.series_uids.begin(), query.series_uids.end());
+  const auto allows = [](const Uids& keys, const std::string& uid) { return keys.empty() || keys.contains(uid); };
+  Uids seen;
   for (const std::string& uid : query.instance_uids) {
     if (!seen.insert(uid).second) continue;
     const auto found = archive.instance(uid);
@@ -76,8 +77,7 @@ Result<> resolve_instances(archive::Archive& archive, const archive::Query& quer
       return found.error();
     }
     const archive::Instance& instance = found.value();
-    if (!contains(query.study_uids, instance.study_instance_uid)) continue;
-    if (!contains(query.series_uids, instance.series_instance_uid)) continue;
+    if (!allows(studies, instance.study_instance_uid) || !allows(series, instance.series_instance_uid)) continue;
     CAIRN_TRY(const bool allowed, patients.allows(instance.study_instance_uid));
     if (!allowed) continue;
     set.syntaxes[instance.sop_class_uid].insert(instance.transfer_syntax_uid);
@@ -117,10 +117,12 @@ Result<RetrieveRequest> RetrieveRequest::read(const dicom::DataSet& identifier, 
   RetrieveRequest request;
   archive::Query& query = request.query;
   request.level = identifier.text(tags::QueryRetrieveLevel);
-  query.study_uids = values_of(identifier, tags::StudyInstanceUID);
-  query.series_uids = values_of(identifier, tags::SeriesInstanceUID);
-  query.instance_uids = values_of(identifier, tags::SOPInstanceUID);
-  if (patient_root) query.patient_ids = values_of(identifier, tags::PatientID);
+  CAIRN_TRY(query.study_uids, values_of(identifier, tags::StudyInstanceUID));
+  CAIRN_TRY(query.series_uids, values_of(identifier, tags::SeriesInstanceUID));
+  CAIRN_TRY(query.instance_uids, values_of(identifier, tags::SOPInstanceUID));
+  if (patient_root) {
+    CAIRN_TRY(query.patient_ids, values_of(identifier, tags::PatientID));
+  }
   // Keys below the level say nothing (PS3.4 §C.4.2.1.4).
   if (request.level == "PATIENT" && patient_root) {
     query.level = Level::patient;

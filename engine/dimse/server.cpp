@@ -14,6 +14,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "engine/core/log.h"
+#include "engine/dimse/commitments.h"
 #include "engine/dimse/session.h"
 #include "engine/net/tcp_stream.h"
 
@@ -187,6 +188,13 @@ Result<std::unique_ptr<Server>> Server::start(Options options, archive::Archive&
       new SessionEnvironment{options, std::move(access), Remotes(options.remotes), archive, pool, {}, {}});
   auto state = std::make_shared<State>(environment, std::move(reactors));
   CAIRN_TRYV(state->listen(environment->options));
+  if (!options.commitment_journal.empty()) {
+    CAIRN_TRY(auto journal, CommitmentJournal::open(options.commitment_journal));
+    environment->commitments = std::make_shared<Commitments>(
+        std::move(journal), Commitments::Settings{options.commitment_wait, options.commitment_give_up}, archive, pool,
+        environment->remotes, environment->counters, state->reactors.front()->get_executor());
+    environment->commitments->resume();
+  }
   asio::co_spawn(*state->reactors.front(), state->accept_loop(), [state](std::exception_ptr e) {
     if (e) log::error("the acceptor threw");
     const std::lock_guard lock(state->mutex);
@@ -215,13 +223,19 @@ void Server::stop(std::chrono::milliseconds grace) {
   s.stop_sessions(false);
   std::unique_lock lock(s.mutex);
   const auto gone = [&s] { return s.connections.empty() && s.acceptor_ended; };
-  if (s.changed.wait_for(lock, grace, gone)) return;
+  if (s.changed.wait_for(lock, grace, gone)) {
+    lock.unlock();
+    if (s.env->commitments) s.env->commitments->stop();
+    return;
+  }
   lock.unlock();
   s.stop_sessions(true);
   lock.lock();
   if (!s.changed.wait_for(lock, kAbortGrace, gone)) {
     log::error("associations did not end", {{"count", s.connections.size()}});
   }
+  lock.unlock();
+  if (s.env->commitments) s.env->commitments->stop();
 }
 
 Stats Server::stats() const {

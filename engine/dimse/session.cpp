@@ -38,6 +38,7 @@ asio::awaitable<void> Session::run() {
     env_->counters.associations_open.fetch_sub(1, std::memory_order_relaxed);
   }
   requester_gone();
+  reports_lost();
   // Moves that go on keep the connection from being taken for a half-open one.
   if (moves_.empty()) phase_.store(Phase::ending, std::memory_order_relaxed);
   if (!result) association_->abort();
@@ -50,6 +51,7 @@ asio::awaitable<void> Session::run() {
 void Session::stop(bool at_once) {
   stopping_ = true;
   for (auto& [id, mover] : moves_) mover->stop(at_once);
+  reports_lost();
   if (at_once || phase_.load(std::memory_order_relaxed) != Phase::established) {
     association_->close();
   } else if (between_messages_ && in_flight_ == 0 && moves_.empty()) {
@@ -126,6 +128,13 @@ Task<> Session::serve() {
 Task<> Session::dispatch(std::uint8_t context_id, CommandSet request) {
   const Context* context = agreement_.context(context_id);
   if (context == nullptr) co_return fail(Errc::internal, "presentation context");
+  if (request.command == CommandField::n_event_report_rsp && report_answered(request)) {
+    if (request.has_data_set()) {  // Event Reply: there is none to this event
+      Discard discard;
+      CAIRN_CO_TRYV(co_await association_->receive_data(context_id, discard));
+    }
+    co_return outcome::success();
+  }
   if (dicom::is_response(request.command)) {
     co_return fail(Errc::malformed, "response to a request that was never made");
   }
@@ -156,6 +165,11 @@ Task<> Session::dispatch(std::uint8_t context_id, CommandSet request) {
     case CommandField::c_get_rq:
       if (context->kind == dicom::SOPClassKind::query_get) {
         co_return co_await get(*context, context_id, std::move(request));
+      }
+      break;
+    case CommandField::n_action_rq:
+      if (context->kind == dicom::SOPClassKind::storage_commitment) {
+        co_return co_await commit_action(*context, context_id, std::move(request));
       }
       break;
     default:

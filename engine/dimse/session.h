@@ -22,6 +22,8 @@
 
 namespace cairn::dimse {
 
+class Commitments;
+
 /// What sessions share. Immutable but for the counters and `draining`; outlives every session.
 struct SessionEnvironment {
   Options options;
@@ -31,6 +33,7 @@ struct SessionEnvironment {
   io::WorkerPool& pool;
   Counters counters;
   std::atomic<bool> draining{false};
+  std::shared_ptr<Commitments> commitments{};  ///< null: none are taken; set before the first session
 };
 
 class Mover;
@@ -54,6 +57,10 @@ class Session : public std::enable_shared_from_this<Session> {
   bool in_setup() const noexcept { return phase_.load(std::memory_order_relaxed) != Phase::established; }
   asio::any_io_executor executor() { return association_->executor(); }
 
+  /// Sends the N-EVENT-REPORT of a storage commitment (`information` in Explicit VR Little Endian) and waits for its
+  /// answer. From the session's executor. False: the peer is gone, or did not take it.
+  asio::awaitable<bool> report_commitment(std::string information, std::uint16_t event);
+
  private:
   enum class Phase : std::uint8_t { setup, established, ending };
 
@@ -71,6 +78,9 @@ class Session : public std::enable_shared_from_this<Session> {
                                         net::Clock::time_point began);
   void requester_gone();
   asio::awaitable<void> until_moves_end();
+  Task<> commit_action(const Context& context, std::uint8_t context_id, dicom::CommandSet request);
+  bool report_answered(const dicom::CommandSet& response);
+  void reports_lost();
   Task<> get(const Context& context, std::uint8_t context_id, dicom::CommandSet request);
 
   /// Reads the identifier of a C-GET or C-MOVE and finds what it names. Empty: it was refused, and that was told.
@@ -111,6 +121,8 @@ class Session : public std::enable_shared_from_this<Session> {
 
   unsigned in_flight_ = 0;  ///< stores whose commit is pending
   std::map<std::uint16_t, std::shared_ptr<Mover>> moves_;  ///< that run, by message ID
+  struct Report;
+  std::map<std::uint16_t, std::shared_ptr<Report>> reports_;  ///< of ours that wait for an answer, by message ID
   struct Wakeup;
   std::shared_ptr<Wakeup> wakeup_;
 

@@ -20,6 +20,7 @@ struct Stats {
   std::uint64_t stores[kStoreAnswers] = {};  ///< by StoreAnswer
   std::uint64_t echoes = 0, finds = 0, matches = 0;
   std::uint64_t gets = 0, moves = 0;
+  std::uint64_t commitments = 0, commitments_reported = 0, commitments_given_up = 0;
   std::uint64_t sub_operations_completed = 0, sub_operations_failed = 0, sub_operations_warned = 0;
   std::uint64_t retrieved_bytes = 0;  ///< of data sets, as stored
   std::uint64_t received_bytes = 0;
@@ -28,7 +29,7 @@ struct Stats {
 
 struct Counters {
   std::atomic<std::uint64_t> connections_open{0}, associations_open{0}, associations_total{0}, rejected{0}, aborted{0},
-      evicted{0}, stores[kStoreAnswers]{}, echoes{0}, finds{0}, matches{0}, gets{0}, moves{0}, sub_operations_completed{0}, sub_operations_failed{0},
+      evicted{0}, stores[kStoreAnswers]{}, echoes{0}, finds{0}, matches{0}, gets{0}, moves{0}, commitments{0}, commitments_reported{0}, commitments_given_up{0}, sub_operations_completed{0}, sub_operations_failed{0},
       sub_operations_warned{0}, retrieved_bytes{0}, received_bytes{0};
   Histogram store_us;
 
@@ -46,6 +47,9 @@ struct Counters {
     s.matches = matches.load(std::memory_order_relaxed);
     s.gets = gets.load(std::memory_order_relaxed);
     s.moves = moves.load(std::memory_order_relaxed);
+    s.commitments = commitments.load(std::memory_order_relaxed);
+    s.commitments_reported = commitments_reported.load(std::memory_order_relaxed);
+    s.commitments_given_up = commitments_given_up.load(std::memory_order_relaxed);
     s.sub_operations_completed = sub_operations_completed.load(std::memory_order_relaxed);
     s.sub_operations_failed = sub_operations_failed.load(std::memory_order_relaxed);
     s.sub_operations_warned = sub_operations_warned.load(std::memory_order_relaxed);
