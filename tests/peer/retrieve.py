@@ -123,9 +123,33 @@ class Retrieve(unittest.TestCase):
             held = json.loads(self.server.get('/api/v1/stats')[1])['counts']['instances']
             ask('/modalities/cairn/store', {'Resources': ask('/studies'), 'Synchronous': True})
             self.assertEqual(json.loads(self.server.get('/api/v1/stats')[1])['counts']['instances'], held)
+            self.commitments(ask)
         finally:
             process.terminate()
             process.wait()
+
+    def commitments(self, ask):
+        """Orthanc asks for storage commitment, and is told on an association of ours; also by a server that was killed meanwhile."""
+        references = [[meta_of(f).sop_class, meta_of(f).sop] for f in self.files]
+
+        def asked(wanted):
+            return ask('/modalities/cairn/storage-commitment', {'DicomInstances': wanted})['ID']
+
+        def told(ident):
+            deadline = time.monotonic() + 30
+            while (report := ask(f'/storage-commitment/{ident}'))['Status'] == 'Pending':
+                self.assertLess(time.monotonic(), deadline, f'no report\n{self.server.log_tail()}')
+                time.sleep(.1)
+            return report
+        report = told(asked(references))
+        self.assertEqual((report['Status'], len(report['Success']), report['Failures']), ('Success', len(references), []))
+        report = told(asked(references[:1] + [[references[0][0], '1.2.3.4.5'], ['1.2.840.10008.5.1.4.1.1.7', references[1][1]]]))
+        self.assertEqual((report['Status'], len(report['Success'])), ('Failure', 1))
+        self.assertEqual({f['SOPInstanceUID']: f['FailureReason'] for f in report['Failures']}, {'1.2.3.4.5': 0x0112, references[1][1]: 0x0119})
+        ident = asked(references)
+        self.server.kill()
+        self.server.start()
+        self.assertEqual(told(ident)['Status'], 'Success')
 
     def expected_names(self):
         """{file name: the name as a person reads it}, for those where Patient's Name has it."""

@@ -11,6 +11,7 @@
 #include "engine/dimse/access.h"
 #include "engine/dimse/client.h"
 #include "engine/dimse/query.h"
+#include "engine/dimse/retrieve.h"
 #include "engine/dimse/status.h"
 #include "tests/unit/dimse/test_server.h"
 
@@ -333,6 +334,64 @@ TEST(Find, ManyMatchesComeInPagesAndACancelEndsThem) {
   const Found some = find(server, identifier("STUDY"), 3);
   EXPECT_EQ(some.matches.size(), 3u);
   EXPECT_TRUE(some.final_status == 0xfe00 || some.final_status == 0) << some.final_status;
+}
+
+TEST(Find, WhatIsNegotiatedDecidesHowDatesAndNamesMatch) {
+  TestServer server;
+  server.archive.matches = {study("1.2.1", "P1", "ONE")};
+  dicom::CommandSet request;
+  request.command = dicom::CommandField::c_find_rq;
+  request.affected_sop_class_uid = dicom::uids::kStudyRootFind;
+  request.message_id = 5;
+  request.data_set_type = 0;
+  const std::string keys = identifier("STUDY").encode({.explicit_vr = false});
+  const struct {
+    std::string asked, answered;
+    bool combined, fuzzy;
+  } rows[] = {{{"\1\1\1\1\1", 5}, {"\1\1\1\0\0", 5}, true, true},
+              {{"\1\0\1", 3}, {"\1\0\1", 3}, false, true},
+              {{"\0\1\0\0\0", 5}, {"\0\1\0\0\0", 5}, true, false},
+              {{"\1", 1}, {"\1", 1}, false, false},
+              {{"\2\2\2", 3}, {"\0\0\0", 3}, false, false},
+              {"", "", false, false}};
+  for (const auto& row : rows) {
+    Peer peer(server.port());
+    auto rq = Peer::request();
+    rq.user.extended.push_back({std::string(dicom::uids::kStudyRootFind), row.asked});
+    const auto ac = peer.associate(rq);
+    ASSERT_EQ(ac.user.extended.size(), 1u);
+    EXPECT_EQ(ac.user.extended[0].application_information, row.answered);
+    peer.send(Peer::message(5, request, keys));
+    EXPECT_EQ(peer.response().status, 0xff00);
+    EXPECT_EQ(peer.response().status, 0);
+    EXPECT_EQ(server.archive.last_query.combined_date_time, row.combined);
+    EXPECT_EQ(server.archive.last_query.fuzzy, row.fuzzy);
+  }
+}
+
+TEST(Find, MoreMatchesThanAllowedEndWithARefusal) {
+  dimse::Options options;
+  options.max_find_matches = 700;
+  TestServer server(options);
+  for (int i = 0; i < 700; ++i) server.archive.matches.push_back(study("1.2." + std::to_string(i), "P", "N"));
+  EXPECT_EQ(find(server, identifier("STUDY")).final_status, 0) << "as many as allowed";
+  server.archive.matches.push_back(study("1.3", "P", "N"));
+  const Found found = find(server, identifier("STUDY"));
+  EXPECT_EQ(found.matches.size(), 700u);
+  EXPECT_EQ(found.final_status, 0xa700);
+}
+
+TEST(Find, AListThatIsTooLongIsRefusedAndNotCut) {
+  std::string uids = "1.2.0";
+  for (int i = 1; i < 70'000; ++i) uids += "\\1.2." + std::to_string(i);
+  auto keys = identifier("STUDY");
+  keys.set(dicom::Element{tags::StudyInstanceUID, VR::UI, uids, {}, {}});
+  EXPECT_EQ(dimse::FindRequest::read(keys, dimse::QueryRoot::study).error(), Errc::limit_exceeded);
+  keys = identifier("STUDY");
+  keys.set(dicom::Element{tags::AccessionNumber, VR::SH, uids, {}, {}});
+  EXPECT_EQ(dimse::FindRequest::read(keys, dimse::QueryRoot::study).error(), Errc::limit_exceeded);
+  keys.set(dicom::Element{tags::StudyInstanceUID, VR::UI, uids + '\\' + uids, {}, {}});
+  EXPECT_EQ(dimse::RetrieveRequest::read(keys, false).error(), Errc::limit_exceeded);
 }
 
 TEST(Find, ACancelBeforeTheFirstMatchIsHonoured) {
