@@ -18,7 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto chosen = web::choose(ranges, {"image/jpeg", "image/png"});
   if (chosen && *chosen > 1) std::abort();
   (void)web::parse_media_type(text);
-  const auto form = web::negotiate(ranges, {"1.2.840.10008.1.2.1", "1.2.840.10008.1.2.4.50"}, false);
-  if (form == web::InstanceForm::single) std::abort();
+  const auto choice = web::negotiate(ranges, {"1.2.840.10008.1.2.1", "1.2.840.10008.1.2.4.50"}, false);
+  if (choice && (choice->form == web::InstanceForm::single || choice->syntaxes.size() != 2)) std::abort();
   return 0;
 }
