@@ -74,7 +74,7 @@ class FakeReader final : public archive::StreamReader {
       : stream_(std::move(stream)), part_bytes_(part_bytes), corrupt_from_(corrupt_from) {}
   std::uint64_t size() const override { return stream_.size(); }
   Result<std::size_t> read(std::uint64_t offset, MutableBytes into) override {
-    if (offset >= stream_.size()) return std::size_t{0};
+    if (offset >= stream_.size() || into.empty()) return std::size_t{0};
     const std::size_t length = std::min<std::size_t>(into.size(), stream_.size() - offset);
     std::memcpy(into.data(), stream_.data() + offset, length);
     return length;
