@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::size_t kMaxInformationBytes = 16u << 20;
 constexpr std::uint16_t kRequestCommitment = 1;
+constexpr std::size_t kMostReports = 16;  // without an answer, on one association
 constexpr auto kReportAnswer = std::chrono::seconds(30);
 
 Status commitment_status(const Error& error) {
@@ -94,7 +95,9 @@ asio::awaitable<bool> Session::report_commitment(std::string information, std::u
     context_id = static_cast<std::uint8_t>(id);
     if (context != nullptr && context->kind != dicom::SOPClassKind::storage_commitment) context = nullptr;
   }
-  if (context == nullptr || stopping_ || !association_->established()) co_return false;
+  // During another operation its cancel must be the next thing read.
+  const bool idle = between_messages_ && moves_.empty() && reports_.size() + late_reports_.size() < kMostReports;
+  if (context == nullptr || stopping_ || !idle || !association_->established()) co_return false;
   const dicom::Encoding encoding = dicom::encoding_of(context->transfer_syntax);
   if (!(encoding.explicit_vr && !encoding.big_endian)) {
     const auto parsed = dicom::DataSet::parse(as_bytes(information), {true, false, false});
@@ -115,13 +118,14 @@ asio::awaitable<bool> Session::report_commitment(std::string information, std::u
   report->timer.expires_after(kReportAnswer);
   co_await report->timer.async_wait(asio::as_tuple(asio::use_awaitable));
   reports_.erase(id);
+  if (!report->status) late_reports_.insert(id);
   co_return report->status == 0;
 }
 
 /// False: no report of ours has this message ID.
 bool Session::report_answered(const CommandSet& response) {
   const auto at = reports_.find(*response.message_id_being_responded_to);
-  if (at == reports_.end()) return false;
+  if (at == reports_.end()) return late_reports_.erase(*response.message_id_being_responded_to) > 0;
   at->second->status = response.status.value_or(0);
   at->second->timer.cancel();
   return true;

@@ -16,8 +16,8 @@
 namespace cairn::dimse {
 namespace {
 
-constexpr std::uint64_t kRewriteBytes = 4u << 20;  // with as much done as pending
-// A line with kMaxReferences; and the file, which is rewritten long before.
+constexpr std::uint64_t kRewriteBytes = 4u << 20;  // and twice what is pending
+// Far above what is pending at most (some 70 MB), so that a file of another kind is not taken for one.
 constexpr std::uint64_t kMaxFileBytes = 1u << 30;
 
 std::string escaped(std::string_view text) {
@@ -106,8 +106,17 @@ Result<> sync_directory(const std::filesystem::path& directory) {
 
 Result<std::unique_ptr<CommitmentJournal>> CommitmentJournal::open(std::filesystem::path file) {
   std::unique_ptr<CommitmentJournal> journal(new CommitmentJournal(std::move(file)));
-  journal->read();
-  CAIRN_TRYV(journal->rewrite());
+  CAIRN_TRYV(journal->read());
+  if (journal->damaged_ > 0) {
+    std::error_code ec;
+    std::filesystem::copy_file(journal->file_, journal->file_.string() + ".damaged",
+                               std::filesystem::copy_options::overwrite_existing, ec);
+    if (ec) return fail_errno(ec.value(), "copy of the damaged journal of commitments");
+  }
+  // A disk that is full now must not stop the server: then the first request finds out.
+  if (const auto done = journal->rewrite(); !done) {
+    log::warning("journal of commitments", {{"error", done.error()}});
+  }
   return journal;
 }
 
@@ -115,12 +124,21 @@ CommitmentJournal::~CommitmentJournal() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-void CommitmentJournal::read() {
+Result<> CommitmentJournal::read() {
   const int fd = ::open(file_.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return;
+  if (fd < 0 && errno == ENOENT) return outcome::success();
+  if (fd < 0) return fail_errno(errno, "journal of commitments");
   std::string text;
   char chunk[64u << 10];
-  for (ssize_t n = 0; text.size() < kMaxFileBytes && (n = ::read(fd, chunk, sizeof chunk)) > 0;) {
+  for (;;) {
+    const ssize_t n = ::read(fd, chunk, sizeof chunk);
+    if (n < 0 && errno == EINTR) continue;
+    const int error = n < 0 ? errno : text.size() > kMaxFileBytes ? EFBIG : 0;
+    if (error != 0) {
+      ::close(fd);
+      return fail_errno(error, "journal of commitments");
+    }
+    if (n == 0) break;
     text.append(chunk, static_cast<std::size_t>(n));
   }
   ::close(fd);
@@ -130,6 +148,7 @@ void CommitmentJournal::read() {
     take(std::string_view(text).substr(begin, end - begin), ++line);
     begin = end + 1;
   }
+  return outcome::success();
 }
 
 void CommitmentJournal::take(std::string_view line, std::uint64_t at) {
@@ -140,6 +159,7 @@ void CommitmentJournal::take(std::string_view line, std::uint64_t at) {
   std::uint64_t id = 0;
   if (fields.size() < 2 || !number(fields[1], id)) {
     log::warning("a line of the journal of commitments is damaged", {{"line", at}});
+    ++damaged_;
     return;
   }
   last_id_ = std::max(last_id_, id);
@@ -151,6 +171,7 @@ void CommitmentJournal::take(std::string_view line, std::uint64_t at) {
   request.id = id;
   if (fields[0] != "request" || fields.size() < 8 || fields.size() % 2 != 0 || !number(fields[2], request.received_s)) {
     log::warning("a line of the journal of commitments is not understood", {{"line", at}});
+    ++damaged_;
     return;
   }
   request.requester_ae = unescaped(fields[3]);
@@ -184,7 +205,7 @@ Result<> CommitmentJournal::rewrite() {
     return done.error();
   }
   fd_ = fd;
-  bytes_ = text.size();
+  bytes_ = pending_bytes_ = text.size();
   references_ = references;
   return outcome::success();
 }
@@ -217,11 +238,20 @@ Result<> CommitmentJournal::add(CommitmentRequest& request) {
     return entry.second.requester_ae == request.requester_ae && entry.second.transaction_uid == request.transaction_uid;
   });
   if (known) return fail(Errc::conflict, "Transaction UID");
-  if (pending_.size() >= kMaxCommitments || references_ + request.references.size() > kMaxPendingReferences) {
+  std::size_t of_one = 0, references_of_one = request.references.size();
+  for (const auto& [id, other] : pending_) {
+    if (other.requester_ae != request.requester_ae) continue;
+    ++of_one;
+    references_of_one += other.references.size();
+  }
+  if (pending_.size() >= kMaxCommitments || references_ + request.references.size() > kMaxPendingReferences ||
+      of_one >= kMaxCommitmentsOfOne || references_of_one > kMaxReferencesOfOne) {
     return fail(Errc::limit_exceeded, "commitments pending");
   }
   request.id = last_id_ + 1;
-  CAIRN_TRYV(append(fields_of(request)));
+  const std::string fields = fields_of(request);
+  CAIRN_TRYV(append(fields));
+  pending_bytes_ += fields.size();
   last_id_ = request.id;
   references_ += request.references.size();
   pending_[request.id] = request;
@@ -233,9 +263,10 @@ void CommitmentJournal::done(std::uint64_t id) {
   const auto at = pending_.find(id);
   if (at == pending_.end()) return;
   references_ -= at->second.references.size();
+  pending_bytes_ -= std::min<std::uint64_t>(pending_bytes_, fields_of(at->second).size());
   pending_.erase(at);
-  const auto written =
-      bytes_ > kRewriteBytes && pending_.size() < 100 ? rewrite() : append("done " + std::to_string(id));
+  const bool grown = bytes_ > kRewriteBytes && bytes_ > 2 * pending_bytes_;
+  const auto written = grown ? rewrite() : append("done " + std::to_string(id));
   if (!written) log::warning("journal of commitments", {{"error", written.error()}});
 }
 

@@ -17,7 +17,7 @@ namespace cairn::dimse {
 
 namespace {
 
-constexpr auto kPoll = std::chrono::milliseconds(50);
+constexpr auto kSlotWait = std::chrono::milliseconds(500);
 constexpr auto kStopGrace = std::chrono::seconds(3);
 constexpr auto kLongestWait = std::chrono::minutes(5);
 constexpr std::size_t kChecksPerTurn = 16;  // then others may have the pool
@@ -68,18 +68,18 @@ void Commitments::stop() {
   stopping_ = true;
   asio::post(executor_, [self = shared_from_this()] {
     for (StoreClient* client : self->clients_) client->abort();
+    for (asio::steady_timer* pause : self->pauses_) pause->cancel();
   });
   // A connection that is being made is not waited for: its coroutine ends with the executor.
   idle_.wait_for(lock, kStopGrace, [this] { return running_ == 0; });
 }
 
 asio::awaitable<void> Commitments::pause(std::chrono::milliseconds time) {
-  asio::steady_timer timer(executor_);
-  const auto until = std::chrono::steady_clock::now() + time;
-  while (!stopping_ && std::chrono::steady_clock::now() < until) {
-    timer.expires_at(std::min(until, std::chrono::steady_clock::now() + kPoll));
-    co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
-  }
+  if (stopping_) co_return;
+  asio::steady_timer timer(executor_, time);
+  pauses_.insert(&timer);
+  co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+  pauses_.erase(&timer);
 }
 
 asio::awaitable<CommitmentResult> Commitments::check(const CommitmentRequest& request) {
@@ -124,11 +124,6 @@ asio::awaitable<void> Commitments::process(CommitmentRequest request, std::weak_
   }
   Remotes::Entry* remote = remotes_.find(request.requester_ae);
   for (unsigned attempt = 0; !told && !stopping_; ++attempt) {
-    if (remote == nullptr) {
-      log::warning("the requester of a storage commitment is no [[dicom.remote]]: it is told when it is one",
-                   {{"requester", request.requester_ae}, {"transaction", request.transaction_uid}});
-      co_return;
-    }
     if (attempt > 0) {
       co_await pause(
           std::min<std::chrono::milliseconds>(std::chrono::seconds(1) * (1u << std::min(attempt, 10u)), kLongestWait));
@@ -140,7 +135,21 @@ asio::awaitable<void> Commitments::process(CommitmentRequest request, std::weak_
       counters_.commitments_given_up.fetch_add(1, std::memory_order_relaxed);
       break;
     }
+    if (remote == nullptr) {
+      if (attempt == 0) {
+        log::warning("the requester of a storage commitment is no [[dicom.remote]]: it is told when it is one",
+                     {{"requester", request.requester_ae}, {"transaction", request.transaction_uid}});
+      }
+      continue;
+    }
+    auto slot = RemoteSlot::take(*remote);
+    while (!slot && !stopping_) {
+      co_await pause(kSlotWait);
+      slot = RemoteSlot::take(*remote);
+    }
+    if (stopping_) co_return;
     const auto reported = co_await report_anew(request, result);
+    slot.reset();
     told = reported.has_value();
     if (told) break;
     log::warning("the result of a storage commitment was not taken", {{"requester", request.requester_ae},

@@ -11,6 +11,7 @@
 #include <set>
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include "engine/core/task.h"
 #include "engine/dimse/commitment_journal.h"
@@ -58,7 +59,8 @@ class Commitments : public std::enable_shared_from_this<Commitments> {
   const Remotes& remotes_;
   Counters& counters_;
   asio::any_io_executor executor_;
-  std::set<StoreClient*> clients_;  ///< that report; the executor's
+  std::set<StoreClient*> clients_;  ///< that report; the executor's, as is the next
+  std::set<asio::steady_timer*> pauses_;
   std::atomic<bool> stopping_{false};
   std::mutex mutex_;  // guards the next two
   std::condition_variable idle_;

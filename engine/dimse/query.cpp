@@ -18,10 +18,10 @@ using dicom::VR;
 
 constexpr std::size_t kMostValues = 65536;  ///< of one key
 
-// One more than may be, of those that are too many.
-std::vector<std::string> split(std::string_view text) {
+Result<std::vector<std::string>> split(std::string_view text) {
   std::vector<std::string> values;
-  while (values.size() <= kMostValues) {
+  for (std::size_t count = 0;; ++count) {
+    if (count == kMostValues) return fail(Errc::limit_exceeded, "values of a key");
     const std::size_t end = text.find('\\');
     std::string_view value = text.substr(0, end);
     while (!value.empty() && value.back() == ' ') value.remove_suffix(1);
@@ -39,12 +39,12 @@ Result<std::vector<std::string>> uid_list(const dicom::DataSet& identifier, Tag 
   const Element* element = identifier.find(tag);
   if (element == nullptr) return uids;
   std::string text = element->value;
-  for (std::string& value : split(trim_uid(text))) {
+  CAIRN_TRY(const auto values, split(trim_uid(text)));
+  for (const std::string& value : values) {
     const std::string_view uid = trim_uid(value);
     if (uid == "*") return std::vector<std::string>();
     if (!uid.empty()) uids.emplace_back(uid);
   }
-  if (uids.size() > kMostValues) return fail(Errc::limit_exceeded, "UIDs of a key");
   return uids;
 }
 
@@ -77,13 +77,15 @@ bool is_text_or_number(VR vr) {
 }
 
 // A key to match on (PS3.4 §C.2.2.2); `usable` turns false where a value cannot be compared.
-archive::Key key_of(const dicom::DataSet& data_set, const Element& element, bool& usable) {
+Result<archive::Key> key_of(const dicom::DataSet& data_set, const Element& element, bool& usable) {
   archive::Key key{element.tag, element.vr == VR::UN ? dicom::vr_of(element.tag) : element.vr, {}, {}};
   if (key.vr == VR::SQ) {
     if (element.items.empty()) return key;
     const dicom::DataSet& item = element.items.front();  // a sequence key has one item (PS3.4 §C.2.2.2.6)
     for (const Element& inner : item.elements()) {
-      if (!is_universal(inner)) key.items.push_back(key_of(item, inner, usable));
+      if (is_universal(inner)) continue;
+      CAIRN_TRY(auto made, key_of(item, inner, usable));
+      key.items.push_back(std::move(made));
     }
     return key;
   }
@@ -93,7 +95,7 @@ archive::Key key_of(const dicom::DataSet& data_set, const Element& element, bool
   if (dicom::properties(key.vr).text && !dicom::properties(key.vr).multiple) {
     key.values.push_back(text);
   } else {
-    key.values = split(text);
+    CAIRN_TRY(key.values, split(text));
   }
   if (std::find(key.values.begin(), key.values.end(), "*") != key.values.end()) key.values.clear();
   return key;
@@ -152,11 +154,10 @@ Result<FindRequest> FindRequest::read(const dicom::DataSet& identifier, QueryRoo
     return fail(request.level.empty() ? Errc::missing : Errc::mismatch, "Query/Retrieve Level");
   }
   request.character_set = identifier.character_set();
-  const std::vector<std::string> ids = split(identifier.text(tags::PatientID));
+  CAIRN_TRY(const std::vector<std::string> ids, split(identifier.text(tags::PatientID)));
   const bool wild =
       std::any_of(ids.begin(), ids.end(), [](const std::string& id) { return id.find_first_of("*?\"") != id.npos; });
   if (!wild) request.query.patient_ids = ids;
-  if (ids.size() > kMostValues) return fail(Errc::limit_exceeded, "values of Patient ID");
   CAIRN_TRY(request.query.study_uids, uid_list(identifier, tags::StudyInstanceUID));
   CAIRN_TRY(request.query.series_uids, uid_list(identifier, tags::SeriesInstanceUID));
   CAIRN_TRY(request.query.instance_uids, uid_list(identifier, tags::SOPInstanceUID));
@@ -166,9 +167,8 @@ Result<FindRequest> FindRequest::read(const dicom::DataSet& identifier, QueryRoo
     request.query.returns.push_back(element.tag);
     if (is_unique_key(element.tag) || is_universal(element) || (element.tag == tags::PatientID && !wild)) continue;
     bool usable = true;
-    archive::Key key = key_of(identifier, element, usable);
+    CAIRN_TRY(archive::Key key, key_of(identifier, element, usable));
     request.unsupported_keys = request.unsupported_keys || !usable;
-    if (key.values.size() > kMostValues) return fail(Errc::limit_exceeded, "values of a key");
     const bool above_series = request.query.level == Level::study || request.query.level == Level::patient;
     if (key.tag == tags::Modality && above_series) key.tag = tags::ModalitiesInStudy;
     if (!key.values.empty() || !key.items.empty()) request.query.keys.push_back(std::move(key));

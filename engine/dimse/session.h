@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "engine/archive/archive.h"
@@ -123,6 +124,7 @@ class Session : public std::enable_shared_from_this<Session> {
   std::map<std::uint16_t, std::shared_ptr<Mover>> moves_;  ///< that run, by message ID
   struct Report;
   std::map<std::uint16_t, std::shared_ptr<Report>> reports_;  ///< of ours that wait for an answer, by message ID
+  std::set<std::uint16_t> late_reports_;                      ///< that were given up; their answers may still come
   struct Wakeup;
   std::shared_ptr<Wakeup> wakeup_;
 

@@ -97,12 +97,34 @@ TEST(CommitmentJournal, DamageTakesOneLineAndNoMore) {
   }
 }
 
+TEST(CommitmentJournal, WhatCannotBeReadIsNotWrittenOver) {
+  Folder folder;
+  const auto file = folder.path / "commitments";
+  std::filesystem::create_directory(file);
+  EXPECT_FALSE(CommitmentJournal::open(file)) << "a folder in its place";
+  std::filesystem::remove(file);
+  {
+    auto journal = CommitmentJournal::open(file).value();
+    auto r = asked("1.1");
+    ASSERT_TRUE(journal->add(r));
+  }
+  const std::string damaged = "12345678 request 9\n" + text_of(file);
+  std::ofstream(file) << damaged;
+  EXPECT_EQ(CommitmentJournal::open(file).value()->pending().size(), 1u);
+  EXPECT_EQ(text_of(folder.path / "commitments.damaged"), damaged);
+}
+
 TEST(CommitmentJournal, IsBounded) {
   Folder folder;
   auto journal = CommitmentJournal::open(folder.path / "commitments").value();
   for (std::size_t i = 0; i < dimse::kMaxPendingReferences / dimse::kMaxReferences; ++i) {
     auto r = asked("1." + std::to_string(i + 1), dimse::kMaxReferences);
-    ASSERT_TRUE(journal->add(r));
+    r.requester_ae = "CT" + std::to_string(i / 4);
+    ASSERT_TRUE(journal->add(r)) << i;
+    if (i != 3) continue;
+    r = asked("1.9", 1);
+    r.requester_ae = "CT0";
+    EXPECT_EQ(journal->add(r).error(), Errc::limit_exceeded) << "one requester leaves room for others";
   }
   auto one = asked("2.1", 1);
   EXPECT_EQ(journal->add(one).error(), Errc::limit_exceeded);

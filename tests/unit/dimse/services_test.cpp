@@ -348,12 +348,9 @@ TEST(Find, WhatIsNegotiatedDecidesHowDatesAndNamesMatch) {
   const struct {
     std::string asked, answered;
     bool combined, fuzzy;
-  } rows[] = {{{"\1\1\1\1\1", 5}, {"\1\1\1\0\0", 5}, true, true},
-              {{"\1\0\1", 3}, {"\1\0\1", 3}, false, true},
-              {{"\0\1\0\0\0", 5}, {"\0\1\0\0\0", 5}, true, false},
-              {{"\1", 1}, {"\1", 1}, false, false},
-              {{"\2\2\2", 3}, {"\0\0\0", 3}, false, false},
-              {"", "", false, false}};
+  } rows[] = {{{"\1\1\1\1\1", 5}, {"\1\1\1\0\0", 5}, true, true},  {{"\1\0\1", 3}, {"\1\0\1", 3}, false, true},
+              {{"\0\1\0\0\0", 5}, {"\0\1\0\0\0", 5}, true, false}, {{"\1", 1}, {"\1", 1}, false, false},
+              {{"\2\2\2", 3}, {"\0\0\0", 3}, false, false},        {"", "", false, false}};
   for (const auto& row : rows) {
     Peer peer(server.port());
     auto rq = Peer::request();
@@ -389,6 +386,14 @@ TEST(Find, AListThatIsTooLongIsRefusedAndNotCut) {
   EXPECT_EQ(dimse::FindRequest::read(keys, dimse::QueryRoot::study).error(), Errc::limit_exceeded);
   keys = identifier("STUDY");
   keys.set(dicom::Element{tags::AccessionNumber, VR::SH, uids, {}, {}});
+  EXPECT_EQ(dimse::FindRequest::read(keys, dimse::QueryRoot::study).error(), Errc::limit_exceeded);
+  keys = identifier("STUDY");
+  keys.set(dicom::Element{tags::StudyInstanceUID, VR::UI, std::string(70'000, '\\') + "1.2", {}, {}});
+  EXPECT_EQ(dimse::FindRequest::read(keys, dimse::QueryRoot::study).error(), Errc::limit_exceeded) << "nor for all";
+  keys = identifier("STUDY");
+  dicom::Element sequence{tags::RequestAttributesSequence, VR::SQ, {}, {}, {}};
+  sequence.items.emplace_back().set(dicom::Element{tags::ScheduledProcedureStepID, VR::SH, uids, {}, {}});
+  keys.set(std::move(sequence));
   EXPECT_EQ(dimse::FindRequest::read(keys, dimse::QueryRoot::study).error(), Errc::limit_exceeded);
   keys.set(dicom::Element{tags::StudyInstanceUID, VR::UI, uids + '\\' + uids, {}, {}});
   EXPECT_EQ(dimse::RetrieveRequest::read(keys, false).error(), Errc::limit_exceeded);
