@@ -30,7 +30,7 @@ constexpr milliseconds kShutdownNotice{200};  // for requests that the peer sent
 // that.
 constexpr std::int64_t kPatience = 4000, kPatiencePerS = 200;
 constexpr std::int64_t kHeaderBomb = 50, kInvalid = 20, kServed = -8, kMoved = -4;
-constexpr std::size_t kUsefulFrame = 1024;
+constexpr std::size_t kUsefulFrame = 256;
 
 bool is_of_connection(std::string_view name) {
   for (const std::string_view one : {"Connection", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding", "Upgrade"}) {
