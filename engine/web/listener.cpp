@@ -64,7 +64,7 @@ struct Listener::State {
       auto& [error, socket] = accepted;
       if (error == asio::error::operation_aborted || !self->acceptor.is_open()) break;
       if (error) {
-        const bool rest = self->make_room(error.value());
+        const bool rest = self->make_room(error);
         if (!rest) continue;
         asio::steady_timer pause(*self->reactors.front(), kPause);
         co_await pause.async_wait(kToken);
@@ -81,8 +81,9 @@ struct Listener::State {
   }
 
   /// Accepting has failed, for want of descriptors or of memory as a rule. True: only time can help.
-  bool make_room(int fault) {
-    tell("http accept failed", std::generic_category().message(fault));
+  bool make_room(const boost::system::error_code& error) {
+    const int fault = error.value();
+    tell("http accept failed", error.message());
     if (fault == ECONNABORTED) return false;
     if (connections->close_longest_waiting()) return true;  // its descriptor comes back when it has ended
     if ((fault != EMFILE && fault != ENFILE) || spare < 0) return true;

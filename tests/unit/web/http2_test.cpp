@@ -39,7 +39,7 @@ bool serves(TestServer& server) {
 /// Waits for what a server does in its own time.
 template <class Condition>
 bool soon(Condition condition) {
-  for (int i = 0; i < 250; ++i) {
+  for (int i = 0; i < 1000; ++i) {
     if (condition()) return true;
     std::this_thread::sleep_for(20ms);
   }

@@ -180,6 +180,9 @@ TEST(WebServer, ThoseWhoSaidNothingLongestMakeRoom) {
 }
 
 TEST(WebServer, TellsPeersWhenDescriptorsRunOut) {
+#if __has_feature(undefined_behavior_sanitizer)
+  GTEST_SKIP() << "the sanitizer looks at memory through a pipe, for which there is no descriptor then";
+#endif
   TestServer server;
   TestClient busy(server.port());
   busy.send(
