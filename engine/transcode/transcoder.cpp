@@ -88,6 +88,10 @@ class FrameTranscoder final : public Transcoder {
   Result<> prepare(archive::Archive& archive, const archive::Instance& instance, const codec::TransferSyntax& stored,
                    const dicom::Header& header, DataSet data_set) {
     stored_ = &stored;
+    // Elements that are out of order come in order: one of group 0002 would be taken for File Meta Information.
+    while (!data_set.empty() && data_set.elements().front().tag.group < 0x0008) {
+      data_set.erase(data_set.elements().front().tag);
+    }
     source_ = open_source(archive, instance, header.was_deflated);
     CAIRN_TRY(PixelModule module, pixel_module_of(data_set));
     module.value.extended_offsets = as_bytes(module.extended_offsets);
