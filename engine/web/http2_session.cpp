@@ -681,6 +681,12 @@ void Session::tick_streams(Clock::time_point now, Clock::time_point previous) {
     stream->send_pace.step(previous, 0);
     if (now - stream->moved > limits_.stall_timeout || stream->send_pace.is_exhausted()) late.push_back(id);
   }
+  // Streams that are stuck while others wait behind them, and nothing moves at all: one after the other would take
+  // hours.
+  if (!late.empty() && !(waiting_.empty() && gated_.empty()) && now - moved_ > limits_.stall_timeout) {
+    end_for_cause(NGHTTP2_ENHANCE_YOUR_CALM, "windows kept shut");
+    return;
+  }
   for (const std::int32_t id : late) reset(id, NGHTTP2_CANCEL);
   for (const std::int32_t id : done) reset(id, NGHTTP2_NO_ERROR);
   if (!stuck || !shut) {
@@ -690,7 +696,7 @@ void Session::tick_streams(Clock::time_point now, Clock::time_point previous) {
   if (!shut_since_ || moved_ > *shut_since_) shut_since_ = now;
   pace_.step(previous, 0);
   if (now - *shut_since_ > limits_.stall_timeout || pace_.is_exhausted()) {
-    end_for_cause(NGHTTP2_ENHANCE_YOUR_CALM, "window kept shut");
+    end_for_cause(NGHTTP2_ENHANCE_YOUR_CALM, "windows kept shut");
   }
 }
 

@@ -314,11 +314,25 @@ TEST(Http2, EndsStreamsWhoseWindowNeverOpens) {
   ServerOptions options = impatient();
   options.limits.idle_timeout = 20s;
   TestServer server(options);
+  server.archive.put(testing::part10_of({.pixel_bytes = 400'000}));
+  Http2Client client(server.port(), C::setting(4, 0));
+  const auto first = client.begin("GET", "/dicom-web/studies/1.2"),
+             second = client.begin("GET", "/dicom-web/studies/1.2");
+  EXPECT_EQ(client.reset_of(first).value_or(99), kCancel);
+  EXPECT_EQ(client.reset_of(second).value_or(99), kCancel);
+  EXPECT_EQ(client.receive(client.begin("HEAD", "/healthz")).status, 200);
+  EXPECT_EQ(client.body_bytes, 0u);
+}
+
+TEST(Http2, EndsConnectionsWhoseStuckStreamsKeepOthersWaiting) {
+  ServerOptions options = impatient();
+  options.limits.idle_timeout = 20s;
+  TestServer server(options);
   server.archive.put(testing::part10_of({.pixel_bytes = 8'000'000}));
   Http2Client client(server.port(), C::setting(4, 0));
-  std::vector<std::uint32_t> streams;
-  for (int i = 0; i < 100; ++i) streams.push_back(client.begin("GET", "/dicom-web/studies/1.2"));
-  for (const auto stream : streams) ASSERT_EQ(client.reset_of(stream).value_or(99), kCancel);
+  for (int i = 0; i < 100; ++i) client.begin("GET", "/dicom-web/studies/1.2");
+  EXPECT_EQ(client.goaway().value_or(99), kEnhanceYourCalm);
+  EXPECT_TRUE(client.ends());
   EXPECT_EQ(client.body_bytes, 0u);
   EXPECT_TRUE(soon([&] {
     return testing::get(server.port(), "/metrics").body.find("cairn_http_stream_held_bytes 0\n") != std::string::npos;
