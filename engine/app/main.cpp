@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "engine/app/commands.h"
+#include "engine/app/conformance.h"
 
 namespace {
 
@@ -58,6 +59,8 @@ int main(int argc, char** argv) {
   common.add_to(*stats);
   bool as_json = false;
   stats->add_flag("--json", as_json, "as JSON");
+  auto* conformance = cairn.add_subcommand("conformance", "print the DICOM conformance statement, as configured");
+  common.add_to(*conformance);
   auto* demo = cairn.add_subcommand("demo", "send a phantom CT study to the running server and print links to it");
   common.add_to(*demo);
 
@@ -70,6 +73,7 @@ int main(int argc, char** argv) {
     if (*reindex) return cairn::app::reindex(config);
     if (*dump) return cairn::app::dump_index(config);
     if (*stats) return cairn::app::stats(config, as_json);
+    if (*conformance) return std::cout << cairn::app::conformance_statement(config, {}), 0;
     if (*demo) return cairn::app::demo(config);
   } catch (const std::exception& e) {
     std::cerr << "cairn: " << e.what() << '\n';

@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 
 #include "engine/app/commands.h"
+#include "engine/app/conformance.h"
 #include "engine/app/dimse_metrics.h"
 #include "engine/app/open.h"
 #include "engine/dimse/server.h"
@@ -171,6 +172,11 @@ int serve(const Config& config) {
     http.store.duplicate_policy = config.dicom.duplicates;
     http.store.spool_directory = config.archive.data;
     http.metadata_cache_bytes = config.http.metadata_cache_mib << 20;
+    http.operating.conformance = [&config](const std::vector<web::Route>& routes) {
+      std::vector<ConformanceRoute> all;
+      for (const web::Route& route : routes) all.push_back({route.method, route.path});
+      return conformance_statement(config, all);
+    };
     http.operating.metrics.push_back([&](web::MetricsWriter& writer) { write_dimse_metrics(writer, dicom->stats()); });
     http.operating.metrics.push_back([&](web::MetricsWriter& writer) { web::write_volume_metrics(writer, volumes); });
     const auto web =

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/dicom/tag.h"
 
@@ -23,5 +24,8 @@ std::string decode_text(std::string_view bytes, std::string_view specific_charac
 /// The reverse, for answers to a peer that asked in `specific_character_set`; nullopt when a character of `utf8` is not
 /// in it, or `utf8` is not valid.
 std::optional<std::string> encode_text(std::string_view utf8, std::string_view specific_character_set);
+
+/// The defined terms that are known, with and without code extensions (PS3.3 tables C.12-2 to C.12-5).
+std::vector<std::string> character_set_terms();
 
 }  // namespace cairn::dicom

@@ -7,6 +7,8 @@
 
 #include <iconv.h>
 
+#include "engine/dicom/character_set.h"
+
 namespace cairn::dicom::charset_detail {
 namespace {
 
@@ -301,3 +303,20 @@ bool is_valid_utf8(std::string_view text) noexcept {
 }
 
 }  // namespace cairn::dicom::charset_detail
+
+namespace cairn::dicom {
+
+std::vector<std::string> character_set_terms() {
+  using namespace charset_detail;
+  std::vector<std::string> alone, extended;
+  for (const Term& t : kTerms) {
+    const std::string number = std::to_string(t.registration);
+    if (t.set != Set::ascii && !is_double_byte(t.set)) alone.push_back("ISO_IR " + number);
+    if (t.set != Set::utf8) extended.push_back("ISO 2022 IR " + number);
+  }
+  alone.insert(alone.end(), {"GB18030", "GBK"});
+  alone.insert(alone.end(), extended.begin(), extended.end());
+  return alone;
+}
+
+}  // namespace cairn::dicom

@@ -38,6 +38,14 @@ const std::string_view kOpenApi = R"json({
         }
       }
     },
+    "/api/v1/conformance": {
+      "get": {
+        "summary": "The DICOM conformance statement of this server, as configured",
+        "responses": {
+          "200": {"description": "PS3.2, made from the tables that the server works with", "content": {"text/markdown": {}}}
+        }
+      }
+    },
     "/api/v1/stats": {
       "get": {
         "summary": "What the archive holds and how it is doing",

@@ -51,6 +51,11 @@ Task<Response> metrics(Services services) {
   co_return response;
 }
 
+Task<Response> conformance(Services services) {
+  co_return Response::text(200, "text/markdown; charset=utf-8",
+                           services.options->conformance(services.site->router.routes()));
+}
+
 }  // namespace
 
 std::vector<std::string> faults_of(const archive::Stats& stats, std::uint64_t index_lag_limit) {
@@ -72,6 +77,9 @@ void add_operating_routes(Site& site, archive::Archive& archive, io::WorkerPool&
   const Services services{&site, &archive, &pool, std::make_shared<const OperatingOptions>(std::move(options))};
   const RouteLimits light{0, true};
   site.router.add("GET", "/healthz", [services](Request&) { return health(services); }, light);
+  if (services.options->conformance) {
+    site.router.add("GET", "/api/v1/conformance", [services](Request&) { return conformance(services); }, light);
+  }
   site.router.add("GET", "/metrics", [services](Request&) { return metrics(services); }, light);
 }
 

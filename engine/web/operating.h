@@ -19,6 +19,8 @@ struct OperatingOptions {
   std::uint64_t index_lag_limit = 100'000;  ///< durable commits not applied, past which the server is not well
   std::vector<MetricsSource> metrics;
   std::vector<HealthSource> health;
+  /// The conformance statement as Markdown, told of all routes; null: none is served.
+  std::function<std::string(const std::vector<Route>&)> conformance;
 };
 
 /// Why the archive is not well. Pure.

@@ -151,6 +151,18 @@ class Retrieve(unittest.TestCase):
         self.server.start()
         self.assertEqual(told(ident)['Status'], 'Success')
 
+    def test_conformance_statement(self):
+        """The running server's has its own routes and settings; what it says of storage is what an association is granted."""
+        status, served = self.server.get('/api/v1/conformance')
+        self.assertEqual(status, 200)
+        served = served.decode()
+        for said in ('`/dicom-web/studies/{study}/series/{series}/instances/{instance}/frames/{frames}` | GET', '1.2.840.10008.1.20.1 |', '`ISO 2022 IR 87`',
+                     'PatientName', '| AE title | `CAIRN` |'):
+            self.assertIn(said, served)
+        code, printed = self.client(h.cairn(), 'conformance')
+        self.assertEqual(code, 0, printed)
+        self.assertEqual(printed.split('## DICOMweb')[0].split('## Associations')[0], served.split('## DICOMweb')[0].split('## Associations')[0])
+
     def expected_names(self):
         """{file name: the name as a person reads it}, for those where Patient's Name has it."""
         with open(os.path.join(self.folder, 'charsets', 'EXPECTED.tsv'), encoding='utf-8') as f:

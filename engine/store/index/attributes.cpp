@@ -297,6 +297,14 @@ void AttributeValues::encode(unsigned levels, std::string& out) const {
   }
 }
 
+std::vector<std::pair<Tag, AttributeLevel>> kept_attributes() {
+  std::vector<std::pair<Tag, AttributeLevel>> all;
+  for (const Attribute& a : kTable) {
+    if (a.level != Level::character_set) all.emplace_back(a.tag, a.level);
+  }
+  return all;
+}
+
 std::optional<AttributeLevel> attribute_level(Tag tag) noexcept {
   const std::size_t i = index_of(tag);
   if (i == kAttributes || kTable[i].tag != tag) return std::nullopt;

@@ -10,6 +10,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "engine/dicom/data_set.h"
 #include "engine/dicom/header_scan.h"
@@ -44,6 +46,8 @@ class AttributeValues {
   bool big_endian_ = false;
 };
 
+/// All of them, ascending, without the Specific Character Set.
+std::vector<std::pair<dicom::Tag, AttributeLevel>> kept_attributes();
 /// The level of an attribute that rows keep; nullopt for all others.
 std::optional<AttributeLevel> attribute_level(dicom::Tag tag) noexcept;
 

@@ -26,7 +26,9 @@ TEST(OpenApi, DescribesEveryRouteAndNoOther) {
     for (const auto& method : path.value().as_object())
       described.insert(upper(method.key()) + ' ' + std::string(path.key()));
   }
-  testing::TestServer server({}, true);
+  ServerOptions options;
+  options.operating.conformance = [](const std::vector<Route>&) { return std::string(); };
+  testing::TestServer server(options, true);
   for (const Route& route : server.server().routes()) {
     if (route.path.substr(0, 8) == "/api/v1/") served.insert(route.method + ' ' + route.path);
   }
