@@ -34,7 +34,9 @@ class RecodeSink {
   Result<> hole_opened(const ElementHeader& h, std::uint64_t position, bool encapsulated, bool, bool) {
     if (encapsulated) return fail(Errc::unsupported, "encapsulated data in a native data set", position);
     current_ = h;
-    dropped_ = h.tag.element == 0;
+    // File Meta Information that stands in a data set would be taken for that of what is written.
+    const bool meta = h.tag.group == 0x0002 && big_endian_.size() == 1;
+    dropped_ = h.tag.element == 0 || meta;
     remaining_ = h.length;
     const VR vr = context_.real_vr(h);
     unit_ = big_endian_.back() != to_.big_endian ? properties(vr).unit : 1;
