@@ -99,8 +99,8 @@ dimse::Options dimse_options(const Config& config) {
 }
 
 template <class T>
-T started(Result<T> result, const char* what) {
-  if (!result) throw std::runtime_error(std::string(what) + ": " + to_string(result.error()));
+T started(Result<T> result, const std::string& what) {
+  if (!result) throw std::runtime_error(what + ": " + to_string(result.error()));
   return std::move(result).value();
 }
 
@@ -154,8 +154,8 @@ int serve(const Config& config) {
   {
     volumes::Service volumes(*archive, workers, {.cache_bytes = config.volumes.cache_mib << 20});
     Reactors reactors(cores);
-    const auto dicom =
-        started(dimse::Server::start(dimse_options(config), *archive, blocking, reactors.pointers()), "DICOM server");
+    const auto dicom = started(dimse::Server::start(dimse_options(config), *archive, blocking, reactors.pointers()),
+                               "DICOM server at " + config.dicom.address + ':' + std::to_string(config.dicom.port));
     web::ServerOptions http;
     http.address = config.http.address;
     http.port = config.http.port;
@@ -179,8 +179,8 @@ int serve(const Config& config) {
     };
     http.operating.metrics.push_back([&](web::MetricsWriter& writer) { write_dimse_metrics(writer, dicom->stats()); });
     http.operating.metrics.push_back([&](web::MetricsWriter& writer) { web::write_volume_metrics(writer, volumes); });
-    const auto web =
-        started(web::Server::start(http, *archive, &volumes, blocking, reactors.pointers()), "HTTP server");
+    const auto web = started(web::Server::start(http, *archive, &volumes, blocking, reactors.pointers()),
+                             "HTTP server at " + config.http.address + ':' + std::to_string(config.http.port));
 
     const Endpoint endpoint{config.http.address, web->port(), config.dicom.address, dicom->port(),
                             config.dicom.ae_title};
