@@ -12,6 +12,13 @@
 namespace cairn::web {
 namespace {
 
+/// SETTINGS, and GOAWAY with ENHANCE_YOUR_CALM (RFC 9113 §6.5, §6.8).
+constexpr std::string_view kBusyHttp2(
+    "\0\0\0\4\0\0\0\0\0"
+    "\0\0\x08\7\0\0\0\0\0"
+    "\0\0\0\0\0\0\0\x0b",
+    26);
+
 class HttpConnection final : public Connection, public std::enable_shared_from_this<HttpConnection> {
  public:
   HttpConnection(std::shared_ptr<Peer> peer, std::shared_ptr<Site> site, bool refuse)
@@ -79,7 +86,8 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
 
   asio::awaitable<void> refuse() {
     const Response busy = error_response(503, fail(Errc::limit_exceeded, "connections"));
-    const std::string text = response_head(busy, {}) + busy.body;
+    const bool speaks_http2 = peer_->wire().speaks("h2");
+    const std::string text = speaks_http2 ? std::string(kBusyHttp2) : response_head(busy, {}) + busy.body;
     Pace pace(site_->limits);
     std::vector<asio::const_buffer> buffers{asio::buffer(text)};
     const bool written = co_await peer_->write(std::move(buffers), pace);

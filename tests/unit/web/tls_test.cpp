@@ -1,4 +1,6 @@
 // HTTPS: the same routes over TLS, and a certificate that is renewed under the server.
+#include "engine/web/tls.h"
+
 #include <cstdlib>
 #include <filesystem>
 #include <thread>
@@ -12,7 +14,6 @@
 #include <gtest/gtest.h>
 
 #include "engine/core/uid.h"
-#include "engine/web/tls.h"
 #include "tests/unit/web/test_server.h"
 
 namespace cairn::web {
@@ -104,6 +105,32 @@ TEST_F(Tls, RefusesToStartWithWhatIsNoPair) {
   EXPECT_FALSE(TlsCredentials::load(folder_ / "old.pem", key()));
   EXPECT_FALSE(TlsCredentials::load(key(), key()));
   EXPECT_FALSE(TlsCredentials::load(folder_ / "absent", key()));
+}
+
+TEST_F(Tls, TellsHttp2ClientsThatItIsBusy) {
+  auto busy = options();
+  busy.limits.connections = 1;
+  testing::TestServer server(busy);
+  asio::io_context io;
+  asio::ip::tcp::socket at_work(io);
+  at_work.connect({asio::ip::make_address("127.0.0.1"), server.port()});
+  asio::write(at_work,
+              asio::buffer(std::string("POST /api/v1/instances HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+                                       "application/dicom\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n")));
+  char byte;
+  asio::read(at_work, asio::buffer(&byte, 1));
+  ssl::context context(ssl::context::tls_client);
+  ssl::stream<asio::ip::tcp::socket> stream(io, context);
+  SSL_set_alpn_protos(stream.native_handle(), reinterpret_cast<const unsigned char*>("\x02h2"), 3);
+  stream.next_layer().connect({asio::ip::make_address("127.0.0.1"), server.server().https_port()});
+  stream.handshake(ssl::stream_base::client);
+  std::string text;
+  boost::system::error_code error;
+  asio::read(stream, asio::dynamic_buffer(text), error);
+  ASSERT_EQ(text.size(), 26u);
+  EXPECT_EQ(text[3], 4);    // SETTINGS
+  EXPECT_EQ(text[12], 7);   // GOAWAY
+  EXPECT_EQ(text[25], 11);  // ENHANCE_YOUR_CALM
 }
 
 TEST_F(Tls, ClosesOnThoseWhoSpeakPlainHttp) {
