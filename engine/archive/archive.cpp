@@ -10,6 +10,7 @@
 #include "engine/archive/directory_lock.h"
 #include "engine/archive/query.h"
 #include "engine/archive/receiver.h"
+#include "engine/archive/removal.h"
 #include "engine/archive/stream_reader.h"
 #include "engine/core/log.h"
 #include "engine/io/file_system.h"
@@ -55,6 +56,9 @@ class LocalArchive final : public Archive {
                    const std::function<bool(std::string_view, dicom::Header&&)>& each) override;
   Result<dicom::Header> header(std::string_view sop_instance_uid) override;
   std::uint64_t series_version(std::string_view study_uid, std::string_view series_uid) override;
+  Task<Removed> remove(Target target, Asked asked, bool only_copy_too) override;
+  Task<Removed> restore(store::Sequence removal, Asked asked) override;
+  Result<> removed(const Target& within, const std::function<bool(Removed&&)>& each) override;
   std::unique_ptr<StreamReader> open(const Instance& instance) override {
     return std::make_unique<PartStreamReader>(log_, workers_, instance);
   }
@@ -72,6 +76,8 @@ class LocalArchive final : public Archive {
   Result<bool> index_belongs_to_log();
   /// Held while the index is read, so that close() waits for it. Errors: closed.
   Result<std::shared_lock<std::shared_mutex>> reading();
+  Result<std::optional<store::Removal>> removal(store::Sequence sequence);
+  Result<bool> is_there(const Target& target);
   /// Series of a study in display order, or the one asked for.
   static Result<std::vector<std::string>> series_in_order(const store::IndexView& view, std::string_view study_uid,
                                                           std::string_view series_uid);
@@ -289,6 +295,59 @@ Result<dicom::Header> LocalArchive::header(std::string_view sop_instance_uid) {
   return dicom::Header::deserialize(as_bytes(serialized));
 }
 
+Result<std::optional<store::Removal>> LocalArchive::removal(store::Sequence sequence) {
+  CAIRN_TRY(const auto lock, reading());
+  return index_->view().removal(sequence);
+}
+
+Result<bool> LocalArchive::is_there(const Target& target) {
+  CAIRN_TRY(const auto lock, reading());
+  const store::IndexView view = index_->view();
+  if (target.series_uid.empty()) {
+    CAIRN_TRY(const auto study, view.study(target.study_uid));
+    return study.has_value();
+  }
+  if (target.sop_instance_uid.empty()) {
+    CAIRN_TRY(const auto series, view.series(target.study_uid, target.series_uid));
+    return series.has_value();
+  }
+  CAIRN_TRY(const auto row, view.instance(target.sop_instance_uid));
+  return row && row->study_instance_uid == target.study_uid && row->series_instance_uid == target.series_uid;
+}
+
+Task<Removed> LocalArchive::remove(Target target, Asked asked, bool only_copy_too) {
+  CAIRN_CO_TRY(store::Event event, removal_event(target, std::move(asked), only_copy_too));
+  CAIRN_CO_TRY(const bool there, is_there(target));
+  if (!there) co_return fail(Errc::not_found, "what is to be removed");
+  if (!only_copy_too)
+    co_return fail(Errc::conflict, "no other copy is known: the only one is removed only when told so");
+  const auto shared = std::make_shared<store::Event>(std::move(event));
+  CAIRN_CO_TRY(const store::Outcome outcome, co_await append(log_, shared));
+  if (outcome == store::Outcome::identical) co_return fail(Errc::not_found, "what is to be removed");
+  // (Nothing any more when it was restored at once.)
+  CAIRN_CO_TRY(const auto row, removal(shared->sequence));
+  co_return removed_of(*shared, row ? row->instances : 0, row ? row->bytes : 0);
+}
+
+Task<Removed> LocalArchive::restore(store::Sequence sequence, Asked asked) {
+  CAIRN_CO_TRY(const auto row, removal(sequence));
+  if (!row) co_return fail(Errc::not_found, "removal");
+  const auto shared = std::make_shared<store::Event>(restoration_event(*row, std::move(asked)));
+  CAIRN_CO_TRY(const store::Outcome outcome, co_await append(log_, shared));
+  if (outcome == store::Outcome::identical) co_return fail(Errc::not_found, "removal");
+  if (outcome == store::Outcome::refused) {
+    co_return fail(Errc::conflict, "a later removal of the same is to be undone first");
+  }
+  co_return removed_of(row->event, row->instances, row->bytes);
+}
+
+Result<> LocalArchive::removed(const Target& within, const std::function<bool(Removed&&)>& each) {
+  CAIRN_TRY(const auto lock, reading());
+  return index_->view().each_removal([&](store::Removal&& row) {
+    return !lies_within(row.event, within) || each(removed_of(row.event, row.instances, row.bytes));
+  });
+}
+
 Stats LocalArchive::stats() {
   Stats out;
   store::IndexState state;
@@ -299,7 +358,8 @@ Stats LocalArchive::stats() {
   out.counts = {state.patients, state.studies, state.series, state.instances, state.history, state.bytes};
   out.volumes = log_->stats();
   out.committed = log_->last_committed();
-  out.applied = log_->applied();  // also past sequences that nothing holds: voids, and the leap over what cannot be read
+  out.applied =
+      log_->applied();  // also past sequences that nothing holds: voids, and the leap over what cannot be read
   out.received_instances = counters_->instances.load(std::memory_order_relaxed);
   out.received_bytes = counters_->bytes.load(std::memory_order_relaxed);
   out.identical = counters_->identical.load(std::memory_order_relaxed);

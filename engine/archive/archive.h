@@ -134,6 +134,26 @@ struct Query {
 /// character_set()), with ModalitiesInStudy, NumberOfStudyRelatedSeries/Instances, NumberOfSeriesRelatedInstances.
 using Match = dicom::DataSet;
 
+/// A study; with a series UID that series of it; with a SOP Instance UID too, that instance of it.
+struct Target {
+  std::string study_uid, series_uid, sop_instance_uid;
+};
+
+/// Who asks for a change of what is stored, and why.
+struct Asked {
+  std::string calling_ae, peer_address, reason;
+  store::Event::Via via = store::Event::Via::http;
+};
+
+/// A removal that can be undone.
+struct Removed {
+  store::Sequence sequence = 0;
+  std::int64_t time_unix_ns = 0;
+  Target target;
+  Asked asked;
+  std::uint64_t instances = 0, bytes = 0;
+};
+
 struct Counts {
   std::uint64_t patients = 0, studies = 0, series = 0, instances = 0, history = 0, bytes = 0;
 };
@@ -172,6 +192,18 @@ class Archive {
   virtual Result<dicom::Header> header(std::string_view sop_instance_uid) = 0;
   /// Changes whenever the series gains, loses or replaces an instance; 0 when it is unknown. Cheap, any thread.
   virtual std::uint64_t series_version(std::string_view study_uid, std::string_view series_uid) = 0;
+
+  /// Removes: once it returns, what was named is in no answer, and that survives a crash. Readers under way go on. Nothing
+  /// here knows of replicas, so each copy is the only one, and is removed only with `only_copy_too`. Errors: not_found,
+  /// conflict (the only copy), malformed (UIDs), limit_exceeded (texts past store::kMaxEventText), out_of_space, io,
+  /// closed.
+  virtual Task<Removed> remove(Target target, Asked asked, bool only_copy_too) = 0;
+  /// Undoes a removal. Content that was stored meanwhile under the same SOP Instance UID stays current; what it took the
+  /// place of is then older content. Removals of one thing are undone in reverse order. Errors: not_found (no such
+  /// removal), conflict (a later one is to be undone first), limit_exceeded, out_of_space, io, closed.
+  virtual Task<Removed> restore(store::Sequence removal, Asked asked) = 0;
+  /// Removals that can be undone of `within` or parts of it (empty: all), newest first. `each` returns false to stop.
+  virtual Result<> removed(const Target& within, const std::function<bool(Removed&&)>& each) = 0;
 
   virtual std::unique_ptr<StreamReader> open(const Instance& instance) = 0;
 

@@ -256,7 +256,7 @@ bool Appender::check_writer(AppendRequest& request) {
       }
     }
   }
-  if (!writer.failed && request.commit) {
+  if (!writer.failed && request.commit && !request.commit->event) {
     InstanceRecord& record = request.commit->record;
     record.parts = writer.parts;
     if (request.length > 0) {
@@ -297,7 +297,8 @@ Result<Appender::Live*> Appender::live_with_room(std::uint64_t bytes, std::size_
     if (segment.error() == Errc::out_of_space) {
       if (!no_space_.exchange(true)) log::warning("no space for a segment", {{"volume", volume_.id()}});
     } else {
-      // Too many open files, a path that is gone for a while: nothing was written, so nothing stands against another try.
+      // Too many open files, a path that is gone for a while: nothing was written, so nothing stands against another
+      // try.
       segment_again_ms_.store(steady_ms() + kSegmentRetryMs);
       if (!no_segment_.exchange(true)) {
         log::error("storage volume failed", {{"volume", volume_.id()}, {"cause", segment.error()}});
@@ -344,18 +345,23 @@ std::size_t Appender::fill_commit(std::byte* at, std::size_t room, AppendRequest
                                   std::uint64_t offset) {
   WriterState& writer = *request.writer;
   InstanceRecord& record = request.commit->record;
+  Event* const event = request.commit->event.get();
   record.sequence = sequences_.fetch_add(1, std::memory_order_relaxed) + 1;
-  record.instance_number = writer.instance_number;
-  record.header_crc = crc32c(as_bytes(request.commit->header.bytes));
-  record.parts = std::move(writer.parts);
-  const std::string payload = record.encode();
+  if (event != nullptr) {
+    event->sequence = record.sequence;
+  } else {
+    record.instance_number = writer.instance_number;
+    record.header_crc = crc32c(as_bytes(request.commit->header.bytes));
+    record.parts = std::move(writer.parts);
+  }
+  const std::string payload = event != nullptr ? event->encode() : record.encode();
   RecordHeader header;
-  header.type = RecordType::commit;
+  header.type = event != nullptr ? RecordType::event : RecordType::commit;
   header.payload_length = static_cast<std::uint32_t>(payload.size());
   header.payload_crc = crc32c(as_bytes(payload));
   header.part_index = static_cast<std::uint32_t>(record.parts.size());
   header.instance_number = writer.instance_number;
-  header.stream_offset = record.stream_length;
+  header.stream_offset = event != nullptr ? event->sequence : record.stream_length;
   header.offset = offset;
   header.durable_below = live.durable_stated();
   const std::size_t total = header.record_bytes();
@@ -380,7 +386,7 @@ bool Appender::place_large(AppendRequest& request) {
   std::uint64_t commit_bytes = 0;
   bool apart = false;
   if (request.commit) {
-    commit_bytes = record_bytes(request.commit->record.encoded_bytes());
+    commit_bytes = record_bytes(request.commit->encoded_bytes());
     apart = part_bytes + commit_bytes > request.buffer.size();
   }
   const auto found =
@@ -436,8 +442,7 @@ bool Appender::place_gathered() {
     }
     // (An empty last part is no record.)
     const std::uint64_t part_bytes = request.length > 0 ? record_bytes(request.length) : 0;
-    const std::uint64_t bytes =
-        part_bytes + (request.commit ? record_bytes(request.commit->record.encoded_bytes()) : 0);
+    const std::uint64_t bytes = part_bytes + (request.commit ? record_bytes(request.commit->encoded_bytes()) : 0);
     if (bytes == 0) {
       take();
       continue;

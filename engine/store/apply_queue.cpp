@@ -135,7 +135,8 @@ void ApplyQueue::apply(std::vector<Settled> run) {
       settled.request->done(*settled.error);
       continue;
     }
-    batch.push_back({std::move(settled.request->record), settled.location, std::move(settled.request->header)});
+    batch.push_back({std::move(settled.request->record), settled.location, std::move(settled.request->header),
+                     Outcome::stored, std::move(settled.request->event)});
     done.push_back(std::move(settled.request->done));
     positions.volumes[settled.location.volume] = {settled.location.segment, settled.end};
   }

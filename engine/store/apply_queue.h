@@ -27,6 +27,9 @@ struct CommitRequest {
   InstanceRecord record;
   dicom::Header header;
   CommitDone done;
+  std::shared_ptr<Event> event;  ///< instead of an instance
+
+  std::size_t encoded_bytes() const { return event ? event->encoded_bytes() : record.encoded_bytes(); }
 };
 
 /// A commit that is durable, or has failed.

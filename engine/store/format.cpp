@@ -157,7 +157,7 @@ std::optional<RecordHeader> RecordHeader::decode(const std::byte* at, const Iden
   if (load_le<std::uint64_t>(at + 40) != offset) return std::nullopt;
   if (load_le<std::uint32_t>(at + 4) != seeded(identity, {at + 8, kRecordHeaderBytes - 8})) return std::nullopt;
   const auto type = load_le<std::uint8_t>(at + 8);
-  if (type < 1 || type > 3 || load_le<std::uint8_t>(at + 9) != kRecordVersion) return std::nullopt;
+  if (type < 1 || type > 4 || load_le<std::uint8_t>(at + 9) != kRecordVersion) return std::nullopt;
   RecordHeader header;
   header.type = static_cast<RecordType>(type);
   header.payload_length = load_le<std::uint32_t>(at + 12);

@@ -67,7 +67,11 @@ struct SegmentHeader {
   static Result<SegmentHeader> decode(Bytes block);
 };
 
-enum class RecordType : std::uint8_t { part = 1, commit = 2, footer = 3 };
+enum class RecordType : std::uint8_t { part = 1, commit = 2, footer = 3, event = 4 };
+/// Commits, and events, which are commits without parts: what footers name and replay hands on.
+constexpr bool is_commit(RecordType type) noexcept {
+  return type == RecordType::commit || type == RecordType::event;
+}
 
 struct RecordHeader {
   RecordType type = RecordType::part;
@@ -75,7 +79,7 @@ struct RecordHeader {
   std::uint32_t payload_crc = 0;
   std::uint32_t part_index = 0;  ///< of a part; number of parts of a commit
   std::uint64_t instance_number = 0;
-  std::uint64_t stream_offset = 0;  ///< of a part; stream length of a commit
+  std::uint64_t stream_offset = 0;  ///< of a part; stream length of a commit; sequence of an event
   std::uint64_t offset = 0;         ///< of this header in its segment
   std::uint64_t durable_below = 0;  ///< what of this segment was flushed when this was written; 0: see FORMAT.md
 

@@ -20,7 +20,7 @@
 #include "engine/core/result.h"
 #include "engine/dicom/header_scan.h"
 #include "engine/io/buffer_pool.h"
-#include "engine/store/record.h"
+#include "engine/store/event.h"
 
 namespace cairn::io {
 class FileSystem;  // the file seam: engine/io/file_system.h
@@ -58,7 +58,8 @@ struct Committed {
   InstanceRecord record;
   Location location;     ///< of the commit record
   dicom::Header header;
-  Outcome outcome = Outcome::stored;  ///< set by the applier
+  Outcome outcome = Outcome::stored;  ///< set by the applier; of an event: stored, identical (nothing to do) or refused
+  std::shared_ptr<const Event> event = {};  ///< instead of an instance: then `record` has the sequence and no more
 };
 
 /// Turns durable commits into the index. Called by one thread, in sequence order.
@@ -142,6 +143,10 @@ class Log {
 
   /// Errors: out_of_space (every volume is at its reserve), io (no volume is usable), closed.
   virtual Result<std::unique_ptr<InstanceWriter>> begin() = 0;
+
+  /// Appends an event, which needs no writer. `done` as of InstanceWriter::commit(). Taken at the reserve too, as long
+  /// as there is an open segment with room. Errors: as begin(), and those of Event::check().
+  virtual Result<> append(std::shared_ptr<Event> event, CommitDone done) = 0;
 
   /// Blocking. The payload of a part, checked against its checksum; from the cache when it is there.
   /// Errors: io, corrupt, not_found.

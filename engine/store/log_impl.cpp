@@ -27,7 +27,7 @@ class Writer final : public InstanceWriter {
   void commit(io::Buffer buffer, std::size_t length, std::uint32_t crc, InstanceRecord record, dicom::Header header,
               CommitDone done) override {
     push(std::move(buffer), length, crc,
-         std::make_unique<CommitRequest>(CommitRequest{std::move(record), std::move(header), std::move(done)}));
+         std::make_unique<CommitRequest>(CommitRequest{std::move(record), std::move(header), std::move(done), {}}));
   }
 
  private:
@@ -201,6 +201,22 @@ void LogImpl::stop() {
 }
 
 Result<std::unique_ptr<InstanceWriter>> LogImpl::begin() {
+  CAIRN_TRY(Appender* const appender, roomiest(false));
+  return std::unique_ptr<InstanceWriter>(
+      std::make_unique<Writer>(*appender, instance_numbers_.fetch_add(1, std::memory_order_relaxed) + 1));
+}
+
+Result<> LogImpl::append(std::shared_ptr<Event> event, CommitDone done) {
+  CAIRN_TRYV(event->check());
+  CAIRN_TRY(Appender* const appender, roomiest(true));
+  auto commit = std::make_unique<CommitRequest>();
+  commit->done = std::move(done);
+  commit->event = std::move(event);
+  appender->push({std::make_shared<WriterState>(), {}, 0, 0, std::move(commit)});
+  return outcome::success();
+}
+
+Result<Appender*> LogImpl::roomiest(bool at_reserve_too) {
   if (!started_ || stopped_) return fail(Errc::closed, "log");
   Appender* best = nullptr;
   std::uint64_t best_free = 0;
@@ -208,7 +224,8 @@ Result<std::unique_ptr<InstanceWriter>> LogImpl::begin() {
   std::size_t index = 0;
   for (auto& [id, volume] : volumes_) {
     Appender& appender = *appenders_[index++];
-    if (auto refused = appender.refusal()) {
+    auto refused = appender.refusal();
+    if (refused && !(at_reserve_too && *refused == Errc::out_of_space)) {
       if (!refusal || *refused == Errc::out_of_space) refusal = refused;
       continue;
     }
@@ -223,8 +240,7 @@ Result<std::unique_ptr<InstanceWriter>> LogImpl::begin() {
     }
   }
   if (best == nullptr) return *refusal;
-  return std::unique_ptr<InstanceWriter>(
-      std::make_unique<Writer>(*best, instance_numbers_.fetch_add(1, std::memory_order_relaxed) + 1));
+  return best;
 }
 
 Result<PartBytes> LogImpl::read(const Part& part) {

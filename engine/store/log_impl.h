@@ -34,6 +34,7 @@ class LogImpl final : public Log {
   Result<> start(Applier& applier) override;
   void stop() override;
   Result<std::unique_ptr<InstanceWriter>> begin() override;
+  Result<> append(std::shared_ptr<Event> event, CommitDone done) override;
   Result<PartBytes> read(const Part& part) override;
   Result<InstanceRecord> read_commit(const Location& location) override;
   Result<std::uint64_t> scrub(const std::function<void(const Fault&)>& fault,
@@ -52,6 +53,8 @@ class LogImpl final : public Log {
  private:
   LogImpl(LogOptions options, Threads threads, Sabotage sabotage);
   Result<> meet_volumes(const Identity& archive);
+  /// Where the next instance, or event, goes. Errors: as begin().
+  Result<Appender*> roomiest(bool at_reserve_too);
   static Error nothing_left(std::uint32_t id);
   Result<> none_emptied(const Positions& from);
   Result<> take_in_volumes(const Positions& from);

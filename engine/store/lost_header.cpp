@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "engine/core/checksum.h"
-#include "engine/store/record.h"
+#include "engine/store/event.h"
 #include "engine/store/segment_walk.h"
 
 namespace cairn::store {
@@ -47,7 +47,7 @@ std::uint32_t trailer_seed(const std::byte* at) noexcept {
 struct Witness {
   RecordHeader header;
   std::uint32_t seed = 0;
-  bool sufficient = false;  ///< a commit that says of itself what its record header says
+  bool sufficient = false;  ///< a commit or event that says of itself what its record header says
 };
 
 /// The record at `offset`, when all but the seed of its header's checksum can be proven.
@@ -66,6 +66,10 @@ Result<std::optional<Witness>> witness_at(Window& window, std::uint64_t offset) 
     const auto record = InstanceRecord::decode(payload);
     found->sufficient = record && record.value().instance_number == header->instance_number &&
                         record.value().stream_length == header->stream_offset;
+  } else if (header->type == RecordType::event) {
+    CAIRN_TRY(const Bytes payload, window.at(offset + kRecordHeaderBytes, header->payload_length));
+    const auto event = Event::decode(payload);
+    found->sufficient = event && event.value().sequence == header->stream_offset;
   }
   return found;
 }

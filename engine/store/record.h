@@ -56,8 +56,8 @@ struct InstanceRecord {
   dicom::Extent pixel_data;                   ///< length 0 when there is none
   std::vector<dicom::Extent> header_extents;  ///< as HeaderScanner::extents()
   Digest128 digest{};                         ///< of the whole stream
-  std::uint32_t header_crc = 0;               ///< of dicom::Header::bytes, so that a replay can prove it; given by the log
-  std::vector<Part> parts;                    ///< in stream order; given by the log
+  std::uint32_t header_crc = 0;  ///< of dicom::Header::bytes, so that a replay can prove it; given by the log
+  std::vector<Part> parts;       ///< in stream order; given by the log
 
   std::string encode() const;
   std::size_t encoded_bytes() const;  ///< length of encode()

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "engine/core/checksum.h"
-#include "engine/store/record.h"
+#include "engine/store/event.h"
 #include "engine/store/segment_walk.h"
 
 namespace cairn::store {
@@ -13,20 +13,26 @@ namespace {
 // all that could have been under way, and than any damage that a device does in one place.
 constexpr std::uint64_t kSearched = 16u << 20;
 
-/// The commit record at `header`, when its payload is whole.
-Result<std::optional<InstanceRecord>> whole_commit(Window& window, const RecordHeader& header) {
+/// The sequence of the commit or event at `header`, and its parts, when its payload is whole.
+struct Whole {
+  Sequence sequence = 0;
+  std::vector<Part> parts;
+};
+Result<std::optional<Whole>> whole_commit(Window& window, const RecordHeader& header) {
   CAIRN_TRY(const Bytes payload, window.at(header.offset + kRecordHeaderBytes, header.payload_length));
-  if (payload.size() != header.payload_length || crc32c(payload) != header.payload_crc) {
-    return std::optional<InstanceRecord>();
+  std::optional<Whole> whole;
+  if (payload.size() != header.payload_length || crc32c(payload) != header.payload_crc) return whole;
+  if (header.type == RecordType::event) {
+    if (const auto event = Event::decode(payload)) whole = Whole{event.value().sequence, {}};
+  } else if (auto record = InstanceRecord::decode(payload)) {
+    whole = Whole{record.value().sequence, std::move(record.value().parts)};
   }
-  auto record = InstanceRecord::decode(payload);
-  if (!record) return std::optional<InstanceRecord>();
-  return std::optional<InstanceRecord>(std::move(record).value());
+  return whole;
 }
 
 /// True when every part of a commit in `segment` is there: the ones in this segment stand before the commit and have
 /// been checked, the ones in others must lie below those segments' ends.
-bool parts_exist(const InstanceRecord& record, const SegmentHeader& header, std::uint64_t commit_offset,
+bool parts_exist(const Whole& record, const SegmentHeader& header, std::uint64_t commit_offset,
                  const std::map<std::uint32_t, std::uint64_t>& tails) {
   return std::all_of(record.parts.begin(), record.parts.end(), [&](const Part& part) {
     if (part.location.volume != header.volume) return false;
@@ -116,7 +122,7 @@ Result<SegmentEnd> find_end(io::File& file, const SegmentHeader& header, const S
     if (record.offset >= watermark) {
       CAIRN_TRY(const auto crc, payload_crc(window, record));
       whole = crc == record.payload_crc;
-      if (whole && record.type == RecordType::commit) {
+      if (whole && is_commit(record.type)) {
         CAIRN_TRY(const auto commit, whole_commit(window, record));
         whole = commit && parts_exist(*commit, header, record.offset, tails);
       }
@@ -130,10 +136,10 @@ Result<SegmentEnd> find_end(io::File& file, const SegmentHeader& header, const S
       dropped_from = record.offset;
       break;
     }
-    if (record.type == RecordType::commit) end.commits.push_back({record.offset, record.payload_length});
+    if (is_commit(record.type)) end.commits.push_back({record.offset, record.payload_length});
   }
   for (const RecordHeader& record : scan.records) {
-    if (record.offset >= dropped_from && record.type == RecordType::commit) ++end.dropped_commits;
+    if (record.offset >= dropped_from && is_commit(record.type)) ++end.dropped_commits;
   }
   // A record that is dropped may share its first block with records that stay: the block stays as it is, and the walk
   // over a sealed segment ends with its last commit.

@@ -101,15 +101,15 @@ class CommitStream {
     std::uint64_t header_bytes = 0;
     for (std::size_t i = 0; i < count; ++i) {
       const CommitEntry& entry = entries_[next_entry_ + i];
-      const Location location{volume_.id(), segment_, entry.offset};
-      auto record = decode(ranges[i], entry);
-      if (!record) {
+      auto committed = decode(ranges[i], entry);
+      if (!committed) {
         commits_lost_ = true;
-        CAIRN_TRYV(report(summary, {location, "", std::move(record).error()}));
+        CAIRN_TRYV(report(summary, {{volume_.id(), segment_, entry.offset}, "", std::move(committed).error()}));
         continue;
       }
-      if (const auto length = header_length(record.value()); length < kStreamedHeaderBytes) header_bytes += length;
-      chunk.push_back({std::move(record).value(), location, {}});
+      if (const auto length = header_length(committed.value().record); length < kStreamedHeaderBytes)
+        header_bytes += length;
+      chunk.push_back(std::move(committed).value());
       ends.push_back(entry.offset + record_bytes(entry.length));
       if (header_bytes > kChunkHeaderBytes) {
         next_entry_ += i + 1;
@@ -120,17 +120,27 @@ class CommitStream {
     return read_headers(std::move(chunk), ends, summary);
   }
 
-  Result<InstanceRecord> decode(const ReadRange& range, const CommitEntry& entry) {
+  Result<Committed> decode(const ReadRange& range, const CommitEntry& entry) {
     if (range.error) return *range.error;
     const auto header = RecordHeader::decode(range.bytes.data(), identity_, entry.offset);
-    if (!header || header->type != RecordType::commit || header->payload_length != entry.length) {
+    if (!header || !is_commit(header->type) || header->payload_length != entry.length) {
       return fail(Errc::corrupt, "commit record header", entry.offset);
     }
     const Bytes payload = range.bytes.subspan(kRecordHeaderBytes);
     if (crc32c(payload) != header->payload_crc) return fail(Errc::corrupt, "commit record", entry.offset);
+    Committed committed;
+    committed.location = {volume_.id(), segment_, entry.offset};
+    if (header->type == RecordType::event) {
+      auto event = Event::decode(payload);
+      if (!event) return fail(Errc::corrupt, event.error().where, entry.offset);
+      committed.record.sequence = event.value().sequence;
+      committed.event = std::make_shared<const Event>(std::move(event).value());
+      return committed;
+    }
     auto record = InstanceRecord::decode(payload);
     if (!record) return fail(Errc::corrupt, record.error().where, entry.offset);
-    return record;
+    committed.record = std::move(record).value();
+    return committed;
   }
 
   /// Errors: io, from a device that fails more than here and there: what it cannot read today is no damage yet.
@@ -205,7 +215,7 @@ class CommitStream {
           joined.append(as_text(ranges[r].bytes));
         }
       }
-      if (!failed[i]) {
+      if (!failed[i] && !chunk[i].event) {
         auto header = header_length(record) >= kStreamedHeaderBytes
                           ? scan_parts(record)
                           : dicom::HeaderScanner::rescan(record.header_extents, as_bytes(joined), record.stream_length);
@@ -321,7 +331,7 @@ Result<SegmentCommits> segment_commits(io::File& file, const SegmentState& state
   commits.footer_damage = std::move(entries).error();
   CAIRN_TRY(const SegmentScan scan, scan_segment(file, state.header, trailer.tail, trailer.tail));
   for (const RecordHeader& record : scan.records) {
-    if (record.type == RecordType::commit) commits.entries.push_back({record.offset, record.payload_length});
+    if (is_commit(record.type)) commits.entries.push_back({record.offset, record.payload_length});
   }
   commits.bytes_read += scan.bytes_read;
   return commits;

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "engine/core/checksum.h"
-#include "engine/store/record.h"
+#include "engine/store/event.h"
 #include "engine/store/segment_walk.h"
 
 namespace cairn::store {
@@ -94,6 +94,8 @@ class VolumeScrub {
         CAIRN_TRYV(part(window, *record));
       } else if (record->type == RecordType::commit) {
         CAIRN_TRYV(commit(window, *record));
+      } else if (record->type == RecordType::event) {
+        CAIRN_TRYV(event(window, *record));
       }
       checked(walk.position() - told);
       told = walk.position();
@@ -147,6 +149,16 @@ class VolumeScrub {
           damage != damaged_.end() ? damage->second : fail(Errc::corrupt, "part is missing", part.location.offset);
       if (damage != damaged_.end()) damaged_.erase(damage);
       fault_({part.location, record.sop_instance_uid, error});
+    }
+    return outcome::success();
+  }
+
+  Result<> event(Window& window, const RecordHeader& header) {
+    CAIRN_TRY(const Bytes payload, window.at(header.offset + kRecordHeaderBytes, header.payload_length));
+    if (payload.size() != header.payload_length || crc32c(payload) != header.payload_crc) {
+      report(header.offset, "", damage(window, "event record", header.offset, header.offset + header.record_bytes()));
+    } else if (auto decoded = Event::decode(payload); !decoded) {
+      report(header.offset, "", fail(Errc::corrupt, decoded.error().where, header.offset));
     }
     return outcome::success();
   }

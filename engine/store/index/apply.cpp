@@ -2,13 +2,10 @@
 // first writes what was gathered before it: so it sees its predecessors in the database and needs no second kind of
 // reading. The applied sequence goes with each write, hence every prefix is a consistent index.
 #include <algorithm>
-#include <unordered_set>
 
 #include "engine/core/log.h"
 #include "engine/dicom/tags.h"
-#include "engine/store/index/attributes.h"
-#include "engine/store/index/index_state.h"
-#include "engine/store/index/keys.h"
+#include "engine/store/index/application.h"
 
 namespace cairn::store {
 namespace {
@@ -19,78 +16,32 @@ constexpr unsigned kSeriesLevels = static_cast<unsigned>(AttributeLevel::series)
 constexpr unsigned kStudyLevels =
     static_cast<unsigned>(AttributeLevel::patient) | static_cast<unsigned>(AttributeLevel::study);
 
-template <class Row>
-auto loader(const Database& database, Family family) {
-  return [&database, family](const std::string& key, Row& row) -> Result<bool> {
-    rocksdb::PinnableSlice value;
-    CAIRN_TRY(const bool found, database.get(family, key, value, nullptr));
-    if (!found) return false;
-    CAIRN_TRY(row, Row::decode(text_of(value)));
-    return true;
-  };
-}
-
 std::string modality_of(const AttributeValues& values) {
   return values.text(tags::Modality);
 }
 
-class Application {
- public:
-  explicit Application(Index::State& state) : s_(state), db_(*state.database) {}
-
-  Result<> run(std::span<Committed> batch, std::string_view positions);
-
- private:
-  using StudySlot = RowCache<StudyRow>::Slot;
-  using SeriesSlot = RowCache<SeriesRow>::Slot;
-
-  Result<> event(Committed& committed);
-  Result<bool> decide(const InstanceRow& old, Committed& committed);
-  Result<> add(const Committed& committed, InstanceRow&& row, const AttributeValues& values, const std::string& key);
-  Result<> remove(const InstanceRow& old, Sequence sequence, bool keep, const std::string& new_header_key);
-  Result<> set_patient(StudySlot& study, bool is_new, std::string id);
-  Result<> leave_patient(const StudyRow& study, std::string_view study_uid);
-  Result<> renew_attributes(const std::string& header_prefix, std::string_view except, SeriesRow* series,
-                            StudySlot& study);
-  Result<> write(const std::string_view* positions);
-
-  Result<StudySlot*> study(const std::string& uid) {
-    return s_.studies.find(uid, loader<StudyRow>(db_, Family::study));
-  }
-  /// Where the row of a series is kept: in its study as long as that has had but one.
-  struct SeriesPlace {
-    SeriesRow* row = nullptr;
-    SeriesSlot* slot = nullptr;  ///< null: in the study's row
-    bool exists = false;
-  };
-  Result<SeriesPlace> series(StudySlot& study, const std::string& series_uid);
-  /// Before what lists a study changes: notes where it stands in the lists.
-  static void note_lists(StudySlot& study) {
-    StudyRow& st = study.second.row;
-    if (!st.listed) st.listed = keys::study_lists(study.first, st.attributes, st.modalities);
-  }
-  void write_lists(const std::string& uid, StudyRow& row, bool exists);
-  void put(Family family, std::string_view key, std::string_view value) { s_.gather.put(family, key, {value}); }
-  void erase(Family family, std::string_view key) { s_.gather.erase(family, key); }
-
-  Index::State& s_;
-  Database& db_;
-  std::unordered_set<std::string_view> seen_;  // SOP Instance UIDs in batch_; the views are into the caller's batch
-  std::uint64_t events_ = 0;                   // since the last write
-  std::string scratch_;
-};
+}  // namespace
 
 Result<> Application::run(std::span<Committed> batch, std::string_view positions) {
   for (Committed& committed : batch) {
     if (committed.record.sequence <= s_.totals.applied) continue;  // replay reaches back further than needed
-    CAIRN_TRYV(event(committed));
+    if (committed.event) {
+      CAIRN_TRYV(write(nullptr));
+      const bool removes = committed.event->kind == Event::Kind::remove;
+      CAIRN_TRY(committed.outcome, removes ? remove(*committed.event) : restore(*committed.event));
+    } else {
+      CAIRN_TRYV(instance(committed));
+    }
     s_.totals.applied = committed.record.sequence;
     ++events_;
+    if (committed.event) {
+      CAIRN_TRYV(write(nullptr));
+    }
   }
   return write(&positions);
 }
 
-Result<> Application::event(Committed& committed) {
+Result<> Application::instance(Committed& committed) {
   const InstanceRecord& record = committed.record;
   committed.outcome = Outcome::stored;
   const std::string& uid = record.sop_instance_uid;
@@ -99,32 +50,42 @@ Result<> Application::event(Committed& committed) {
   }
 
   rocksdb::PinnableSlice stored;
-  CAIRN_TRY(const bool exists, db_.get(Family::instance, uid, stored, nullptr));
+  CAIRN_TRY(bool exists, db_.get(Family::instance, uid, stored, nullptr));
   InstanceRow old;
   if (exists) {
     CAIRN_TRY(old, InstanceRow::decode(uid, text_of(stored)));
+    CAIRN_TRY(const bool dead, is_dead(old));
+    if (dead) {
+      CAIRN_TRYV(displace(old));
+      exists = false;
+    }
+  }
+  if (exists) {
     CAIRN_TRY(const bool changes, decide(old, committed));
     if (!changes) return outcome::success();
     CAIRN_TRYV(write(nullptr));
   }
 
-  AttributeValues values;
-  if (auto read = AttributeValues::of(committed.header)) {
-    values = read.value();
-  } else {
-    // The scan accepted it, so it is stored; it is found by its UIDs, with no further attributes.
-    log::warning("index", {{"instance", uid}, {"attributes", read.error()}});
-  }
+  InstanceRow row = InstanceRow::of(record, committed.location, keys::kNoNumber);
+  const AttributeValues values = attributes_of(uid, committed.header);
   std::int64_t number = 0;
-  const bool has_number = values.integer(tags::InstanceNumber, number);
-  InstanceRow row = InstanceRow::of(record, committed.location, has_number ? keys::biased(number) : keys::kNoNumber);
+  if (values.integer(tags::InstanceNumber, number)) row.number = keys::biased(number);
   const std::string key = keys::header(row.study_instance_uid, row.series_instance_uid, row.number, uid);
-  CAIRN_TRYV(add(committed, std::move(row), values, key));
+  CAIRN_TRYV(add({std::move(row), committed.header, key, record.sequence, false}, values));
   if (exists) {
     CAIRN_TRYV(remove(old, record.sequence, record.duplicate_policy != DuplicatePolicy::replace, key));
   }
   seen_.insert(uid);
   return outcome::success();
+}
+
+// What the scan accepted is stored; where its attributes cannot be read it is found by its UIDs, with no further ones.
+AttributeValues Application::attributes_of(std::string_view sop_uid, const dicom::Header& header) {
+  if (auto read = AttributeValues::of(header))
+    return std::move(read).value();
+  else
+    log::warning("index", {{"instance", sop_uid}, {"attributes", read.error()}});
+  return {};
 }
 
 // Whether the newer content takes the older one's place; sets the outcome.
@@ -142,8 +103,8 @@ Result<bool> Application::decide(const InstanceRow& old, Committed& committed) {
   return committed.outcome == Outcome::replaced;
 }
 
-Result<> Application::add(const Committed& committed, InstanceRow&& row, const AttributeValues& values,
-                          const std::string& key) {
+Result<> Application::add(Addition&& added, const AttributeValues& values) {
+  const InstanceRow& row = added.row;
   CAIRN_TRY(StudySlot * study_slot, study(row.study_instance_uid));
   StudyRow& st = study_slot->second.row;
   const bool new_study = !study_slot->second.exists;
@@ -159,13 +120,14 @@ Result<> Application::add(const Committed& committed, InstanceRow&& row, const A
   const bool new_series = !place.exists;
   if (new_series) {
     se = SeriesRow();
+    CAIRN_TRY(se.since, last_tombstone(row.study_instance_uid, row.series_instance_uid));
     if (place.slot != nullptr) place.slot->second.exists = true;
     ++s_.totals.series;
     ++st.series;
     put(Family::list, keys::series_study(row.series_instance_uid, row.study_instance_uid), {});
   }
 
-  se.version = se.attributes_sequence = st.version = st.attributes_sequence = row.sequence;
+  se.version = st.version = added.version;
   ++se.instances;
   ++st.instances;
   ++s_.totals.instances;
@@ -173,31 +135,40 @@ Result<> Application::add(const Committed& committed, InstanceRow&& row, const A
   st.bytes += row.stream_length;
   s_.totals.bytes += row.stream_length;
 
-  se.has_number = values.integer(tags::SeriesNumber, se.number);
-  if (!se.has_number) se.number = 0;
-  std::string modality = modality_of(values);
-  if (new_series || modality != se.modality) {
-    note_lists(*study_slot);
-    if (!new_series) st.count_modality(se.modality, false);
-    st.count_modality(modality, true);
-    se.modality = std::move(modality);
+  // The newest instance gives the attributes; what is restored may be older than what came since.
+  if (row.sequence > se.attributes_sequence) {
+    se.attributes_sequence = row.sequence;
+    se.has_number = values.integer(tags::SeriesNumber, se.number);
+    if (!se.has_number) se.number = 0;
+    std::string modality = modality_of(values);
+    if (new_series || modality != se.modality) {
+      note_lists(*study_slot);
+      if (!new_series) st.count_modality(se.modality, false);
+      st.count_modality(modality, true);
+      se.modality = std::move(modality);
+    }
+    se.attributes.clear();
+    values.encode(kSeriesLevels, se.attributes);
   }
-  se.attributes.clear();
-  values.encode(kSeriesLevels, se.attributes);
-  scratch_.clear();
-  values.encode(kStudyLevels, scratch_);
-  if (scratch_ != st.attributes) {
-    note_lists(*study_slot);
-    st.attributes = scratch_;
+  if (row.sequence > st.attributes_sequence) {
+    st.attributes_sequence = row.sequence;
+    scratch_.clear();
+    values.encode(kStudyLevels, scratch_);
+    if (scratch_ != st.attributes) {
+      note_lists(*study_slot);
+      st.attributes = scratch_;
+    }
+    CAIRN_TRYV(set_patient(*study_slot, new_study, values.text(tags::PatientID)));
   }
-  CAIRN_TRYV(set_patient(*study_slot, new_study, values.text(tags::PatientID)));
 
-  scratch_.clear();
-  row.encode(scratch_);
-  put(Family::instance, row.sop_instance_uid, scratch_);
-  scratch_.clear();
-  keys::append_be64(scratch_, row.sequence);
-  s_.gather.put(Family::header, key, {scratch_, committed.header.serialize()});
+  if (!added.in_place) {
+    scratch_.clear();
+    row.encode(scratch_);
+    put(Family::instance, row.sop_instance_uid, scratch_);
+    scratch_.clear();
+    keys::append_be64(scratch_, row.sequence);
+    s_.gather.put(Family::header, added.key, {scratch_, added.header.serialize()});
+  }
   s_.studies.touch(*study_slot);
   if (place.slot != nullptr) s_.series.touch(*place.slot);
   return outcome::success();
@@ -228,16 +199,8 @@ Result<> Application::remove(const InstanceRow& old, Sequence sequence, bool kee
   const std::string key =
       keys::header(old.study_instance_uid, old.series_instance_uid, old.number, old.sop_instance_uid);
   if (keep) {
-    rocksdb::PinnableSlice header;
-    CAIRN_TRY(const bool found, db_.get(Family::header, key, header, nullptr));
-    if (!found || header.size() < 8) return fail(Errc::corrupt, "header of an index row");
-    scratch_.clear();
-    old.encode(scratch_);
-    std::string value;
-    keys::append_be64(value, scratch_.size());
-    value += scratch_;
-    value += text_of(header).substr(8);
-    put(Family::history, keys::history(old.sop_instance_uid, old.sequence), value);
+    CAIRN_TRY(const std::string header, stored_header(old));
+    put(Family::history, keys::history(old.sop_instance_uid, old.sequence), KeptInstance::encode(old, header));
     ++s_.totals.history;
   }
   if (key != new_header_key) erase(Family::header, key);
@@ -289,22 +252,26 @@ Result<> Application::renew_attributes(const std::string& header_prefix, std::st
   options.iterate_upper_bound = &upper;
   const std::unique_ptr<rocksdb::Iterator> it(db_.rocks().NewIterator(options, db_.handle(Family::header)));
   Sequence newest = 0;
-  std::string serialized;
+  std::string serialized, of_series;
+  std::optional<Sequence> since;
   for (it->Seek(slice(header_prefix)); it->Valid(); it->Next()) {
     CAIRN_TRY(const keys::HeaderKey key, keys::parse_header(text_of(it->key())));
     const std::string_view value = text_of(it->value());
     if (key.sop_uid == except) continue;
+    if (key.series_uid != of_series) {
+      of_series = key.series_uid;
+      CAIRN_TRY(since, live_since(study, of_series));
+    }
     if (value.size() < 8) return fail(Errc::corrupt, "header of an index row");
     const auto sequence = load_be<std::uint64_t>(as_bytes(value).data());
-    if (sequence <= newest) continue;
+    if (sequence <= newest || !since || sequence <= *since) continue;
     newest = sequence;
     serialized = value.substr(8);
   }
   if (!it->status().ok()) return translate(it->status(), "reading the index");
   if (newest == 0) return fail(Errc::corrupt, "headers of an index row");
   CAIRN_TRY(const dicom::Header header, dicom::Header::deserialize(as_bytes(serialized)));
-  AttributeValues values;
-  if (auto read = AttributeValues::of(header)) values = read.value();
+  const AttributeValues values = attributes_of({}, header);
   if (series == nullptr) {
     StudyRow& st = study.second.row;
     st.attributes_sequence = newest;
@@ -407,8 +374,6 @@ Result<> Application::write(const std::string_view* positions) {
   events_ = 0;
   return s_.flusher->wrote(more);
 }
-
-}  // namespace
 
 Result<> Index::apply(std::span<Committed> batch, std::string_view positions) {
   State& s = *state_;

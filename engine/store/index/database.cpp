@@ -39,7 +39,7 @@ constexpr Tuning kTuning[] = {
     {Family::meta, "default", 0, 4096, false, false},    {Family::instance, "instance", 12, 8192, true, true},
     {Family::header, "header", 12, 32768, false, true},  {Family::series, "series", 12, 8192, false, false},
     {Family::study, "study", 12, 8192, true, false},     {Family::list, "list", 12, 8192, true, false},
-    {Family::history, "history", 0, 32768, false, true},
+    {Family::history, "history", 0, 32768, false, true}, {Family::removed, "removed", 0, 32768, false, true},
 };
 static_assert(std::size(kTuning) == kFamilies);
 
@@ -88,8 +88,8 @@ rocksdb::ColumnFamilyOptions family_options(const Tuning& t, const std::shared_p
   return o;
 }
 
-// RocksDB keeps its notes in a file of its own unless told otherwise, and with assertions on (as Debian builds it) a full
-// disk under that file ends the process.
+// RocksDB keeps its notes in a file of its own unless told otherwise, and with assertions on (as Debian builds it) a
+// full disk under that file ends the process.
 class Notes final : public rocksdb::Logger {
  public:
   Notes() : rocksdb::Logger(rocksdb::InfoLogLevel::ERROR_LEVEL) {}

@@ -29,6 +29,7 @@ Result<> read_meta(Index::State& s) {
   CAIRN_TRY(const bool has_state, s.database->get(Family::meta, kStateKey, value, nullptr));
   if (!has_state) return outcome::success();  // nothing applied yet
   CAIRN_TRY(s.totals, IndexState::decode(text_of(value)));
+  s.tombstones.store(s.totals.tombstones > 0);
   CAIRN_TRY(const bool has_positions, s.database->get(Family::meta, kPositionsKey, value, nullptr));
   s.publish(has_positions ? text_of(value) : std::string_view());
   return outcome::success();
@@ -68,6 +69,7 @@ Result<> create_database(Index::State& s, const char* reason) {
   s.names.clear();
   s.database.reset();
   s.totals = {};
+  s.tombstones.store(false);
   s.publish({});
   s.series.clear();
   s.studies.clear();

@@ -1,6 +1,7 @@
 // What the sources of the index share. Internal to engine/store/index.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -41,7 +42,8 @@ struct Index::State {
   rocksdb::WriteBatch batch;
   NameDictionary names;  ///< its reading of the database ends before the database goes
   std::optional<Error> failed;
-  mutable std::mutex mutex;  // guards published, positions
+  std::atomic<bool> tombstones{false};  ///< there may be some: set before the first is written, so that readers look
+  mutable std::mutex mutex;             // guards published, positions
   IndexState published;
   std::string positions;
 

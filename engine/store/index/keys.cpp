@@ -204,6 +204,37 @@ std::string history(std::string_view sop_uid, std::uint64_t sequence) {
   return out;
 }
 
+std::string removal(std::uint64_t sequence) {
+  std::string out = "e";
+  append_be64(out, ~sequence);
+  return out;
+}
+
+std::string tombstones_prefix(std::string_view study_uid, std::string_view series_uid) {
+  return "s" + header_prefix(study_uid, series_uid);
+}
+
+std::string tombstone(std::string_view study_uid, std::string_view series_uid, std::uint64_t sequence) {
+  std::string out = tombstones_prefix(study_uid, series_uid);
+  append_be64(out, ~sequence);
+  return out;
+}
+
+Result<std::uint64_t> removal_of(std::string_view key) {
+  if (key.size() < 9) return fail(Errc::corrupt, "key of an index removal");
+  return ~load_be<std::uint64_t>(as_bytes(key).data() + key.size() - 8);
+}
+
+std::string removed_instances_prefix(std::uint64_t sequence) {
+  std::string out = "i";
+  append_be64(out, sequence);
+  return out;
+}
+
+std::string removed_instance(std::uint64_t sequence, std::string_view sop_uid) {
+  return removed_instances_prefix(sequence).append(sop_uid);
+}
+
 std::string after_prefix(std::string_view prefix) {
   std::string out(prefix);
   while (!out.empty() && static_cast<unsigned char>(out.back()) == 0xff) out.pop_back();

@@ -13,15 +13,23 @@
 //             'D' date(8) time(6) study             -                  study list, newest first
 //             'M' modality 0 date(8) time(6) study  -                  the same of one modality
 //             'A' accession 0 1 study               -                  accession number
-//             'N' name 0 study                      -                  name beginnings; one key for each component group
+//             'N' name 0 study                      -                  name beginnings; one key for each component
+//             group
 //   history   SOP UID 0 sequence(8)                 InstanceRow Header older content (policy keep)
+//   removed   'e' ~sequence(8)                      Removal            what was removed, newest first
+//             's' study 0 series 0 ~sequence(8)     -                  tombstones of a series, newest first
+//             'i' sequence(8) SOP UID               InstanceRow Header rows that a removal took out
 //   meta      "schema", "state", "positions"                           see index.h opening
+//
+// A removed series keeps its rows of `instance` and `header` where they are: they count as gone because their sequences
+// are not above SeriesRow::since, or the series has no row (apply_events.cpp). ~ is the complement, so that newer ones
+// come first.
 //
 // InstanceNumber is biased so that negative numbers sort first; an instance without one sorts last. Series of a study
 // are ordered by Series Number when read (a study has few), so that a series keeps one key whatever its instances say.
-// PatientID and accession number are UTF-8 without padding; a NUL inside them is written 0 FF. Digits of dates and times
-// are written as their complement to nine, so that the newest come first, and missing ones as ':', so that studies
-// without a date come last. Names are folded (fold.h).
+// PatientID and accession number are UTF-8 without padding; a NUL inside them is written 0 FF. Digits of dates and
+// times are written as their complement to nine, so that the newest come first, and missing ones as ':', so that
+// studies without a date come last. Names are folded (fold.h).
 #pragma once
 
 #include <cstdint>
@@ -35,7 +43,7 @@
 namespace cairn::store::keys {
 
 /// Bumped when a key or a row changes; an index of another version is rebuilt from the log.
-inline constexpr std::uint32_t kSchemaVersion = 3;
+inline constexpr std::uint32_t kSchemaVersion = 4;
 
 /// Sort position of an Instance Number; kNoNumber when there is none.
 inline constexpr std::uint64_t kNoNumber = ~std::uint64_t{0};
@@ -76,6 +84,14 @@ std::string series_studies_prefix(std::string_view series_uid);
 std::string series_study(std::string_view series_uid, std::string_view study_uid);
 std::string history_prefix(std::string_view sop_uid);
 std::string history(std::string_view sop_uid, std::uint64_t sequence);
+
+std::string removal(std::uint64_t sequence);
+std::string tombstones_prefix(std::string_view study_uid, std::string_view series_uid);
+std::string tombstone(std::string_view study_uid, std::string_view series_uid, std::uint64_t sequence);
+/// The sequence at the end of a key that removal() or tombstone() made. Errors: corrupt.
+Result<std::uint64_t> removal_of(std::string_view key);
+std::string removed_instances_prefix(std::uint64_t sequence);
+std::string removed_instance(std::uint64_t sequence, std::string_view sop_uid);
 
 /// The least key that is greater than all that begin with `prefix`; empty when there is none.
 std::string after_prefix(std::string_view prefix);

@@ -155,6 +155,7 @@ Result<InstanceRow> InstanceRow::decode(std::string_view sop_instance_uid, std::
 void SeriesRow::encode(std::string& out) const {
   put(out, version);
   put(out, attributes_sequence);
+  put(out, since);
   put(out, instances);
   put(out, bytes);
   put(out, has_number ? 1u : 0u);
@@ -168,6 +169,7 @@ Result<SeriesRow> SeriesRow::decode(std::string_view stored) {
   SeriesRow row;
   row.version = in.integer();
   row.attributes_sequence = in.integer();
+  row.since = in.integer();
   row.instances = in.integer();
   row.bytes = in.integer();
   row.has_number = in.integer() != 0;
@@ -244,14 +246,58 @@ Result<PatientRow> PatientRow::decode(std::string_view stored) {
   return row;
 }
 
+void Removal::encode(std::string& out) const {
+  put(out, event.encode());
+  put(out, instances);
+  put(out, bytes);
+  put(out, series.size());
+  for (const std::string& uid : series) put(out, uid);
+}
+
+Result<Removal> Removal::decode(std::string_view stored) {
+  Reader in(stored);
+  Removal removal;
+  const std::string_view event = in.text();
+  removal.instances = in.integer();
+  removal.bytes = in.integer();
+  const std::uint64_t series = in.integer();
+  if (in.failed() || series > in.remaining()) return fail(Errc::corrupt, "removal row");
+  removal.series.resize(static_cast<std::size_t>(series));
+  for (std::string& uid : removal.series) uid = in.text();
+  if (!in.done()) return fail(Errc::corrupt, "removal row");
+  auto decoded = Event::decode(as_bytes(event));
+  if (!decoded) return fail(Errc::corrupt, "removal row");
+  removal.event = std::move(decoded).value();
+  return removal;
+}
+
+std::string KeptInstance::encode(const InstanceRow& row, std::string_view header) {
+  std::string encoded;
+  row.encode(encoded);
+  std::string out(8, '\0');
+  store_be(reinterpret_cast<std::byte*>(out.data()), std::uint64_t{encoded.size()});
+  return out.append(encoded).append(header);
+}
+
+Result<KeptInstance> KeptInstance::decode(std::string_view sop_instance_uid, std::string_view stored) {
+  if (stored.size() < 8) return fail(Errc::corrupt, "kept instance row");
+  const auto length = load_be<std::uint64_t>(as_bytes(stored).data());
+  if (length > stored.size() - 8) return fail(Errc::corrupt, "kept instance row");
+  KeptInstance out;
+  CAIRN_TRY(out.row, InstanceRow::decode(sop_instance_uid, stored.substr(8, static_cast<std::size_t>(length))));
+  out.header = stored.substr(8 + static_cast<std::size_t>(length));
+  return out;
+}
+
 void IndexState::encode(std::string& out) const {
-  for (const std::uint64_t v : {applied, patients, studies, series, instances, history, bytes}) put(out, v);
+  for (const std::uint64_t v : {applied, patients, studies, series, instances, history, bytes, tombstones}) put(out, v);
 }
 
 Result<IndexState> IndexState::decode(std::string_view stored) {
   Reader in(stored);
   IndexState s;
-  for (std::uint64_t* v : {&s.applied, &s.patients, &s.studies, &s.series, &s.instances, &s.history, &s.bytes}) {
+  for (std::uint64_t* v :
+       {&s.applied, &s.patients, &s.studies, &s.series, &s.instances, &s.history, &s.bytes, &s.tombstones}) {
     *v = in.integer();
   }
   if (!in.done()) return fail(Errc::corrupt, "index state");

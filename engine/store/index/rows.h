@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/store/record.h"
+#include "engine/store/event.h"
 
 namespace cairn::store {
 
@@ -35,6 +35,7 @@ struct InstanceRow {
 struct SeriesRow {
   Sequence version = 0;              ///< of the last event that changed the series
   Sequence attributes_sequence = 0;  ///< the newest instance, whose attributes these are
+  Sequence since = 0;                ///< the last removal of it: instances below that are not in it
   std::uint64_t instances = 0, bytes = 0;
   bool has_number = false;
   std::int64_t number = 0;  ///< Series Number
@@ -70,10 +71,30 @@ struct PatientRow {
   static Result<PatientRow> decode(std::string_view stored);
 };
 
+/// A removal that can be undone. It names its series, whose tombstones it is, unless it removed a single instance.
+struct Removal {
+  Event event;
+  std::uint64_t instances = 0, bytes = 0;
+  std::vector<std::string> series;
+
+  void encode(std::string& out) const;
+  static Result<Removal> decode(std::string_view stored);
+};
+
+/// The stored form of an instance that is not current, with its serialized header: in `history` and `removed`.
+struct KeptInstance {
+  InstanceRow row;
+  std::string header;
+
+  static std::string encode(const InstanceRow& row, std::string_view header);
+  static Result<KeptInstance> decode(std::string_view sop_instance_uid, std::string_view stored);
+};
+
 /// Sums over the index, and how far the log is applied.
 struct IndexState {
   Sequence applied = 0;
   std::uint64_t patients = 0, studies = 0, series = 0, instances = 0, history = 0, bytes = 0;
+  std::uint64_t tombstones = 0;  ///< of series
   bool operator==(const IndexState&) const noexcept = default;
 
   void encode(std::string& out) const;

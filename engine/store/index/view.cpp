@@ -77,6 +77,8 @@ Result<std::optional<InstanceRow>> IndexView::instance(std::string_view sop_uid)
   if (!found) return std::optional<InstanceRow>();
   auto row = InstanceRow::decode(sop_uid, text_of(value));
   if (!row) return reader_->damaged(row.error());
+  CAIRN_TRY(const auto since, live_since(row.value().study_instance_uid, row.value().series_instance_uid));
+  if (!since || row.value().sequence <= *since) return std::optional<InstanceRow>();
   return std::optional<InstanceRow>(std::move(row).value());
 }
 
@@ -193,16 +195,21 @@ Result<std::vector<IndexView::NamedSeries>> IndexView::series_of_study(Uid study
 
 Result<> IndexView::each_header(Uid study_uid, Uid series_uid,
                                 const std::function<bool(Uid, std::string_view)>& visit) const {
+  CAIRN_TRY(const auto since, live_since(study_uid, series_uid));
+  if (!since) return outcome::success();
   return reader_->scan(Family::header, keys::header_prefix(study_uid, series_uid),
                        [&](std::string_view key, std::string_view value) -> Result<bool> {
                          CAIRN_TRY(const keys::HeaderKey parsed, keys::parse_header(key));
                          if (value.size() < 8) return fail(Errc::corrupt, "header of an index row");
+                         if (load_be<std::uint64_t>(as_bytes(value).data()) <= *since) return true;
                          return visit(parsed.sop_uid, value.substr(8));
                        });
 }
 
 Result<> IndexView::each_instance(Uid study_uid, Uid series_uid,
                                   const std::function<bool(InstanceRow&&)>& visit) const {
+  CAIRN_TRY(const auto since, live_since(study_uid, series_uid));
+  if (!since) return outcome::success();
   // The rows are looked up in groups: RocksDB reads neighbours once and skips absent files together.
   constexpr std::size_t kGroup = 64;
   std::vector<std::string> uids;
@@ -230,8 +237,10 @@ Result<> IndexView::each_instance(Uid study_uid, Uid series_uid,
     return outcome::success();
   };
   CAIRN_TRYV(reader_->scan(Family::header, keys::header_prefix(study_uid, series_uid),
-                           [&](std::string_view key, std::string_view) -> Result<bool> {
+                           [&](std::string_view key, std::string_view value) -> Result<bool> {
                              CAIRN_TRY(const keys::HeaderKey parsed, keys::parse_header(key));
+                             if (value.size() < 8) return fail(Errc::corrupt, "header of an index row");
+                             if (load_be<std::uint64_t>(as_bytes(value).data()) <= *since) return true;
                              uids.emplace_back(parsed.sop_uid);
                              if (uids.size() == kGroup) {
                                CAIRN_TRYV(look_up());
@@ -262,15 +271,26 @@ Result<std::vector<InstanceRow>> IndexView::sample_instances(std::size_t count) 
 Result<> IndexView::each_older(Uid sop_uid, const std::function<bool(Older&&)>& visit) const {
   return reader_->scan(Family::history, keys::history_prefix(sop_uid),
                        [&](std::string_view, std::string_view value) -> Result<bool> {
-                         if (value.size() < 8) return fail(Errc::corrupt, "history of an index row");
-                         const auto length = load_be<std::uint64_t>(as_bytes(value).data());
-                         if (length > value.size() - 8) return fail(Errc::corrupt, "history of an index row");
-                         const auto split = static_cast<std::size_t>(length);
-                         Older older;
-                         CAIRN_TRY(older.row, InstanceRow::decode(sop_uid, value.substr(8, split)));
-                         older.header = value.substr(8 + split);
+                         CAIRN_TRY(Older older, KeptInstance::decode(sop_uid, value));
                          return visit(std::move(older));
                        });
+}
+
+Result<> IndexView::each_removal(const std::function<bool(Removal&&)>& visit) const {
+  return reader_->scan(Family::removed, "e", [&](std::string_view, std::string_view value) -> Result<bool> {
+    CAIRN_TRY(Removal removal, Removal::decode(value));
+    return visit(std::move(removal));
+  });
+}
+
+Result<std::optional<Removal>> IndexView::removal(Sequence sequence) const {
+  return reader_->row<Removal>(Family::removed, keys::removal(sequence));
+}
+
+Result<std::optional<Sequence>> IndexView::live_since(Uid study_uid, Uid series_uid) const {
+  if (!reader_->state.tombstones.load()) return std::optional<Sequence>(0);
+  CAIRN_TRY(const auto row, series(study_uid, series_uid));
+  return row ? std::optional<Sequence>(row->since) : std::nullopt;
 }
 
 }  // namespace cairn::store

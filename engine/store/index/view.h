@@ -63,14 +63,18 @@ class IndexView {
   /// Instances of a series in display order.
   Result<> each_instance(Uid study_uid, Uid series_uid, const std::function<bool(InstanceRow&&)>& visit) const;
 
-  struct Older {
-    InstanceRow row;
-    std::string header;  ///< serialized
-  };
+  using Older = KeptInstance;
   /// Older content of an instance (policy keep), oldest first.
   Result<> each_older(Uid sop_uid, const std::function<bool(Older&&)>& visit) const;
 
+  /// Removals that can be undone, newest first.
+  Result<> each_removal(const std::function<bool(Removal&&)>& visit) const;
+  Result<std::optional<Removal>> removal(Sequence sequence) const;
+
  private:
+  /// Rows of a series not above this are removed; nothing when there is no such series.
+  Result<std::optional<Sequence>> live_since(Uid study_uid, Uid series_uid) const;
+
   std::unique_ptr<Reader> reader_;
 };
 

@@ -63,8 +63,11 @@ std::string stream_of(std::uint64_t number, std::size_t pixel_bytes) {
 }
 
 struct Expected {
+  enum class Place { here, gone, either };  ///< either: a removal or restoration was sent and not acknowledged
   std::size_t pixel_bytes = 0;
   bool acknowledged = false;
+  Place place = Place::here;
+  store::Sequence removal = 0;  ///< when gone
 };
 
 struct Instance {
@@ -83,28 +86,43 @@ class Index final : public store::Applier {
     for (const Committed& commit : batch) {
       if (commit.record.sequence <= last) out_of_order = true;
       last = commit.record.sequence;
+      if (commit.event) {
+        change(*commit.event);
+        continue;
+      }
       current[commit.record.sop_instance_uid] = commit.record;
     }
     token = positions;
     return outcome::success();
   }
+  void change(const store::Event& event) {
+    if (event.kind == store::Event::Kind::remove) {
+      if (auto taken = current.extract(event.study_instance_uid)) removed[event.sequence] = std::move(taken.mapped());
+    } else if (auto taken = removed.extract(event.subject)) {
+      current[event.study_instance_uid] = std::move(taken.mapped());
+    }
+  }
   void persist() {
     persisted = current;
+    persisted_removed = removed;
     persisted_token = token;
     persisted_last = last;
   }
   void lose_unpersisted() {
     current = persisted;
+    removed = persisted_removed;
     token = persisted_token;
     last = persisted_last;
   }
   void lose_all() {
     current.clear();
+    removed.clear();
     token.clear();
     last = 0;
     persist();
   }
   std::map<std::string, InstanceRecord> current, persisted;
+  std::map<store::Sequence, InstanceRecord> removed, persisted_removed;  ///< by removal
   std::string token, persisted_token;
   store::Sequence last = 0, persisted_last = 0;
   bool out_of_order = false;
@@ -204,7 +222,9 @@ class Simulation {
       if (files_.power_is_off()) return false;
     }
     for (const auto& [uid, instance] : expected_) {
-      if (instance.acknowledged && !index_.current.contains(uid)) violate("lost " + uid);
+      const bool here = index_.current.contains(uid);
+      if (instance.acknowledged && instance.place == Expected::Place::here && !here) violate("lost " + uid);
+      if (instance.acknowledged && instance.place == Expected::Place::gone && here) violate("not removed " + uid);
     }
     std::string damage;
     const auto scrubbed = log_->scrub([&](const store::Fault& f) { damage = to_string(f.error); }, {});
@@ -258,6 +278,7 @@ class Simulation {
         }
         break;
       case 6:
+        if (one_in(6)) change();
         if (!writers_.empty() && one_in(20)) writers_.erase(writers_.begin());  // the peer is gone
         break;
       case 7:
@@ -323,6 +344,32 @@ class Simulation {
                               }
                             });
     writers_.erase(writers_.begin() + static_cast<std::ptrdiff_t>(which));
+  }
+
+  /// Removes an instance that is there, or restores one that is not.
+  void change() {
+    if (expected_.empty()) return;
+    auto it = expected_.begin();
+    std::advance(it, static_cast<std::ptrdiff_t>(below(expected_.size())));
+    const std::string uid = it->first;
+    Expected& instance = it->second;
+    if (!instance.acknowledged || instance.place == Expected::Place::either) return;
+    const bool removes = instance.place == Expected::Place::here;
+    const auto event = std::make_shared<store::Event>();
+    event->kind = removes ? store::Event::Kind::remove : store::Event::Kind::restore;
+    event->study_instance_uid = uid;  // this index removes by it
+    event->subject = removes ? 0 : instance.removal;
+    const auto done = [this, uid, event, removes](Result<store::Outcome> outcome) {
+      if (!outcome) return void(++report_.refused);
+      ++report_.changed;
+      Expected& changed = expected_.at(uid);
+      changed.place = removes ? Expected::Place::gone : Expected::Place::here;
+      changed.removal = event->sequence;
+      if (index_.current.contains(uid) == removes) violate("acknowledged before applied");
+    };
+    instance.place = Expected::Place::either;
+    const auto appended = log_->append(event, done);
+    if (!appended) instance.place = removes ? Expected::Place::here : Expected::Place::gone;
   }
 
   void report_poisoned() {

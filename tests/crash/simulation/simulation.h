@@ -22,6 +22,7 @@ struct Settings {
 struct Report {
   std::string violation;  ///< empty: the promise was kept
   std::uint64_t acknowledged = 0;
+  std::uint64_t changed = 0;  ///< removals and restorations acknowledged
   std::uint64_t refused = 0;
   std::uint64_t lives = 0;
   std::uint64_t poisoned = 0;

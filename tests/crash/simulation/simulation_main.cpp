@@ -19,6 +19,7 @@ int main(int argc, char** argv) {
   for (std::uint64_t s = seed; s < seed + runs; ++s) {
     const auto report = cairn::crash::simulate(s, settings);
     total.acknowledged += report.acknowledged;
+    total.changed += report.changed;
     total.refused += report.refused;
     total.lives += report.lives;
     total.poisoned += report.poisoned;
@@ -29,10 +30,12 @@ int main(int argc, char** argv) {
     }
   }
   std::printf(
-      "%llu runs, %llu lives: %llu acknowledged, all kept; %llu refused, %llu dropped at recovery, %llu segments "
+      "%llu runs, %llu lives: %llu acknowledged, all kept; %llu removed or restored; %llu refused, %llu dropped at "
+      "recovery, %llu segments "
       "poisoned\n",
       static_cast<unsigned long long>(runs), static_cast<unsigned long long>(total.lives),
-      static_cast<unsigned long long>(total.acknowledged), static_cast<unsigned long long>(total.refused),
-      static_cast<unsigned long long>(total.dropped), static_cast<unsigned long long>(total.poisoned));
+      static_cast<unsigned long long>(total.acknowledged), static_cast<unsigned long long>(total.changed),
+      static_cast<unsigned long long>(total.refused), static_cast<unsigned long long>(total.dropped),
+      static_cast<unsigned long long>(total.poisoned));
   return 0;
 }

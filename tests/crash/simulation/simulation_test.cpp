@@ -6,17 +6,19 @@ namespace cairn::crash {
 namespace {
 
 TEST(Simulation, EveryAcknowledgedInstanceSurvives) {
-  std::uint64_t acknowledged = 0, refused = 0, poisoned = 0, dropped = 0;
+  std::uint64_t acknowledged = 0, changed = 0, refused = 0, poisoned = 0, dropped = 0;
   for (std::uint64_t seed = 1; seed <= 600; ++seed) {
     const Report report = simulate(seed, {});
     ASSERT_EQ(report.violation, "") << "seed " << seed;
     acknowledged += report.acknowledged;
+    changed += report.changed;
     refused += report.refused;
     poisoned += report.poisoned;
     dropped += report.dropped;
   }
   // The runs did go where it hurts.
   EXPECT_GT(acknowledged, 5'000u);
+  EXPECT_GT(changed, 500u);
   EXPECT_GT(refused, 100u);
   EXPECT_GT(poisoned, 50u);
   EXPECT_GT(dropped, 50u);

@@ -114,6 +114,15 @@ class MemoryArchive : public archive::Archive {
   }
   Result<dicom::Header> header(std::string_view) override { return fail(Errc::not_found, "instance"); }
   std::uint64_t series_version(std::string_view, std::string_view) override { return 0; }
+  Task<archive::Removed> remove(archive::Target, archive::Asked, bool) override {
+    co_return fail(Errc::unsupported, "removal");
+  }
+  Task<archive::Removed> restore(store::Sequence, archive::Asked) override {
+    co_return fail(Errc::unsupported, "removal");
+  }
+  Result<> removed(const archive::Target&, const std::function<bool(archive::Removed&&)>&) override {
+    return outcome::success();
+  }
   std::unique_ptr<archive::StreamReader> open(const archive::Instance& instance) override {
     ++opened;
     if (read_delay.count() != 0) std::this_thread::sleep_for(read_delay);

@@ -129,11 +129,43 @@ class IndexTest : public ::testing::Test {
   }
   Outcome store(const Sample& sample) { return store(std::vector<Sample>{sample}).front(); }
 
+  static Committed committed_of_event(const Event& event) {
+    Committed c;
+    c.record.sequence = event.sequence;
+    c.event = std::make_shared<const Event>(event);
+    return c;
+  }
+  Outcome apply(Event event) {
+    event.sequence = ++last_;
+    events_[last_] = event;
+    Committed c = committed_of_event(event);
+    const Result<> applied = index().apply(std::span(&c, 1), "at " + std::to_string(last_));
+    EXPECT_TRUE(applied) << to_string(applied.error());
+    return c.outcome;
+  }
+  /// Removes a study, a series of it or an instance of that.
+  Outcome remove(const std::string& study, const std::string& series = {}, const std::string& sop = {}) {
+    Event e;
+    e.level = series.empty() ? Event::Level::study : sop.empty() ? Event::Level::series : Event::Level::instance;
+    e.study_instance_uid = study;
+    e.series_instance_uid = series;
+    e.sop_instance_uid = sop;
+    return apply(e);
+  }
+  Outcome restore(Sequence removal) {
+    Event e = events_.at(removal);
+    e.kind = Event::Kind::restore;
+    e.subject = removal;
+    return apply(e);
+  }
+
   /// Hands the whole log to the index again, in batches of `size`.
   void replay(std::size_t size) {
     std::vector<Committed> batch;
-    for (const auto& [sequence, stream] : log_) {
-      batch.push_back(committed_of(stream, sequence, policies_[sequence]));
+    for (Sequence sequence = 1; sequence <= last_; ++sequence) {
+      const auto event = events_.find(sequence);
+      batch.push_back(event != events_.end() ? committed_of_event(event->second)
+                                             : committed_of(log_.at(sequence), sequence, policies_[sequence]));
       if (batch.size() == size || sequence == last_) {
         ASSERT_TRUE(index().apply(batch, "at " + std::to_string(sequence)));
         batch.clear();
@@ -158,6 +190,7 @@ class IndexTest : public ::testing::Test {
   std::filesystem::path directory_;
   std::unique_ptr<Index> index_;
   std::map<Sequence, std::string> log_;
+  std::map<Sequence, Event> events_;
   std::map<Sequence, DuplicatePolicy> policies_;
   std::set<Sequence> unreadable_;
   Sequence last_ = 0;

@@ -10,7 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/core/checksum.h"
-#include "engine/store/record.h"
+#include "engine/store/event.h"
 #include "engine/store/segment_walk.h"
 
 namespace cairn::store {
@@ -89,8 +89,22 @@ std::vector<std::byte> example_segment() {
   return bytes;
 }
 
+Event example_event() {
+  Event event;
+  event.sequence = 4;
+  event.time_unix_ns = 5;
+  event.level = Event::Level::series;
+  event.only_copy_too = true;
+  event.study_instance_uid = "1.2.4";
+  event.series_instance_uid = "1.2.5";
+  event.calling_ae = "ADMIN";
+  event.peer_address = "::1";
+  event.reason = "wrong";
+  return event;
+}
+
 /// As FORMAT.md prints it: offset, 16 bytes; lines of zeros left out.
-std::string listing(const std::vector<std::byte>& bytes) {
+std::string listing(const std::vector<std::byte>& bytes, std::size_t first = 0) {
   std::string out;
   for (std::size_t at = 0; at < bytes.size(); at += 16) {
     if (std::all_of(bytes.begin() + static_cast<std::ptrdiff_t>(at),
@@ -99,7 +113,7 @@ std::string listing(const std::vector<std::byte>& bytes) {
       continue;
     }
     char text[16];
-    std::snprintf(text, sizeof text, "%04zx:", at);
+    std::snprintf(text, sizeof text, "%04zx:", first + at);
     out += text;
     for (std::size_t i = 0; i < 16; ++i) {
       std::snprintf(text, sizeof text, " %02x", static_cast<unsigned>(bytes[at + i]));
@@ -120,6 +134,49 @@ TEST(Format, TheExampleOfTheFormatPageIsReproducedByteForByte) {
   ASSERT_NE(begin, std::string::npos) << expected;
   const auto end = page.find("```", begin + 7);
   EXPECT_EQ(page.substr(begin + 7, end - begin - 7), expected);
+}
+
+TEST(Format, TheEventOfTheFormatPageIsReproducedByteForByte) {
+  const std::string payload = example_event().encode();
+  ASSERT_EQ(payload.size(), example_event().encoded_bytes());
+  RecordHeader header;
+  header.type = RecordType::event;
+  header.payload_length = static_cast<std::uint32_t>(payload.size());
+  header.payload_crc = crc32c(as_bytes(payload));
+  header.stream_offset = 4;
+  header.offset = header.durable_below = 8192;
+  std::vector<std::byte> bytes((header.record_bytes() + 15) & ~std::uint64_t{15});
+  header.encode(bytes.data(), example_header().identity);
+  std::memcpy(bytes.data() + kRecordHeaderBytes, payload.data(), payload.size());
+  std::ifstream file(CAIRN_SOURCE_DIR "/engine/store/FORMAT.md");
+  std::stringstream text;
+  text << file.rdbuf();
+  EXPECT_NE(text.str().find("```event\n" + listing(bytes, 8192) + "```"), std::string::npos) << listing(bytes, 8192);
+}
+
+TEST(Format, AnEventReadsBackAndItsLevelAgreesWithItsUids) {
+  const Event event = example_event();
+  const auto decoded = Event::decode(as_bytes(event.encode()));
+  ASSERT_TRUE(decoded) << to_string(decoded.error());
+  EXPECT_EQ(decoded.value().encode(), event.encode());
+  EXPECT_EQ(decoded.value().reason, "wrong");
+  Event wrong = event;
+  wrong.sop_instance_uid = "1.2.3";
+  EXPECT_FALSE(wrong.check());
+  wrong = event;
+  wrong.series_instance_uid.clear();
+  EXPECT_FALSE(wrong.check());
+  wrong = event;
+  wrong.subject = 1;
+  EXPECT_FALSE(wrong.check());
+  wrong = event;
+  wrong.reason.assign(kMaxEventText + 1, 'x');
+  EXPECT_EQ(wrong.check().error(), Errc::limit_exceeded);
+  const std::string encoded = event.encode();
+  for (std::size_t length = 0; length < encoded.size(); ++length) {
+    EXPECT_FALSE(Event::decode(as_bytes(encoded.substr(0, length))));
+  }
+  EXPECT_FALSE(Event::decode(as_bytes(encoded + "x")));
 }
 
 TEST(Format, TheExampleReadsBack) {

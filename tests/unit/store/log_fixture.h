@@ -44,6 +44,10 @@ class Remembering final : public Applier {
     for (Committed& commit : batch) {
       EXPECT_GT(commit.record.sequence, last) << "out of order";
       last = commit.record.sequence;
+      if (commit.event) {
+        events.push_back(*commit.event);
+        continue;
+      }
       headers[commit.record.sop_instance_uid] = commit.header.bytes;
       locations[commit.record.sop_instance_uid] = commit.location;
       instances[commit.record.sop_instance_uid] = commit.record;
@@ -58,6 +62,7 @@ class Remembering final : public Applier {
   std::map<std::string, InstanceRecord> instances;
   std::map<std::string, std::string> headers;
   std::map<std::string, Location> locations;
+  std::vector<Event> events;
   std::string token;
   Sequence last = 0;
   int batches = 0;
@@ -164,6 +169,21 @@ inline Result<Outcome> store_and_wait(Log& log, io::BufferPool& pool, const Prep
                                       std::size_t part_bytes = 0) {
   std::promise<Result<Outcome>> promise;
   store(log, pool, instance, [&](Result<Outcome> outcome) { promise.set_value(std::move(outcome)); }, part_bytes);
+  return promise.get_future().get();
+}
+
+inline Event removal(const std::string& study) {
+  Event event;
+  event.study_instance_uid = study;
+  event.reason = "test";
+  return event;
+}
+
+inline Result<Outcome> append_and_wait(Log& log, const Event& event) {
+  std::promise<Result<Outcome>> promise;
+  const auto appended = log.append(std::make_shared<Event>(event),
+                                   [&](Result<Outcome> outcome) { promise.set_value(std::move(outcome)); });
+  if (!appended) return appended.error();
   return promise.get_future().get();
 }
 

@@ -79,6 +79,39 @@ TEST_P(LogTest, WhatIsAcknowledgedComesBackBitForBit) {
   EXPECT_TRUE(faults.empty());
 }
 
+TEST_P(LogTest, EventsComeInTheOrderOfCommitsAndComeBack) {
+  Remembering applier;
+  std::vector<std::string> expected;
+  {
+    auto log = open(options(1u << 20));
+    ASSERT_TRUE(log->replay("", applier));
+    ASSERT_TRUE(log->start(applier));
+    for (std::size_t i = 0; i < 12; ++i) {
+      ASSERT_TRUE(store_and_wait(*log, pool_, prepare("1.2.3.4." + std::to_string(i), 200'000, i)));
+      const auto done = append_and_wait(*log, removal("1.2." + std::to_string(i)));
+      ASSERT_TRUE(done) << to_string(done.error());
+      ASSERT_EQ(applier.events.size(), i + 1);
+      EXPECT_EQ(applier.events.back().sequence, 2 * i + 2);
+      expected.push_back(applier.events.back().encode());
+    }
+    EXPECT_EQ(append_and_wait(*log, removal("")).error(), Errc::malformed);
+    EXPECT_EQ(append_and_wait(*log, removal(std::string(2000, '1'))).error(), Errc::limit_exceeded);
+    EXPECT_EQ(log->applied(), 24u);
+    log->stop();
+    EXPECT_EQ(append_and_wait(*log, removal("1.2.3")).error(), Errc::closed);
+  }
+  Remembering again;
+  auto log = open(options(1u << 20));
+  const auto replayed = log->replay("", again);
+  ASSERT_TRUE(replayed) << to_string(replayed.error());
+  EXPECT_TRUE(replayed.value().faults.empty());
+  std::vector<std::string> found;
+  for (const Event& event : again.events) found.push_back(event.encode());
+  EXPECT_EQ(found, expected);
+  EXPECT_EQ(again.instances.size(), 12u);
+  EXPECT_EQ(log->scrub([](const Fault& f) { ADD_FAILURE() << to_string(f.error); }, {}).value(), 12u);
+}
+
 TEST_P(LogTest, ReplayGoesOnWhereTheTokenSays) {
   Remembering applier;
   std::string middle;

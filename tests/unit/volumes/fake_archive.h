@@ -60,6 +60,15 @@ class FakeArchive final : public archive::Archive {
     }
     return 0;
   }
+  Task<archive::Removed> remove(archive::Target, archive::Asked, bool) override {
+    co_return fail(Errc::unsupported, "removal");
+  }
+  Task<archive::Removed> restore(store::Sequence, archive::Asked) override {
+    co_return fail(Errc::unsupported, "removal");
+  }
+  Result<> removed(const archive::Target&, const std::function<bool(archive::Removed&&)>&) override {
+    return outcome::success();
+  }
   std::unique_ptr<archive::StreamReader> open(const archive::Instance& i) override {
     ++opened;
     for (const auto& f : snapshot()) {

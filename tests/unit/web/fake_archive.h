@@ -35,6 +35,15 @@ class FakeArchive final : public archive::Archive {
                    const std::function<bool(std::string_view, dicom::Header&&)>& each) override;
   Result<dicom::Header> header(std::string_view sop_instance_uid) override;
   std::uint64_t series_version(std::string_view study_uid, std::string_view series_uid) override;
+  Task<archive::Removed> remove(archive::Target, archive::Asked, bool) override {
+    co_return fail(Errc::unsupported, "removal");
+  }
+  Task<archive::Removed> restore(store::Sequence, archive::Asked) override {
+    co_return fail(Errc::unsupported, "removal");
+  }
+  Result<> removed(const archive::Target&, const std::function<bool(archive::Removed&&)>&) override {
+    return outcome::success();
+  }
   std::unique_ptr<archive::StreamReader> open(const archive::Instance& instance) override;
   Result<std::uint64_t> scrub(const std::function<void(const store::Fault&)>& fault,
                               const std::function<void(std::uint64_t, std::uint64_t)>& progress) override;
