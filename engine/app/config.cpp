@@ -170,6 +170,7 @@ Config read_tables(const toml::table& root, std::string_view name) {
   Table top(root, "", name);
   top.table("archive", [&](Table& t) {
     t.read("data", c.archive.data);
+    t.read<std::uint32_t>("study_complete_after_s", c.archive.study_complete_after_s, 1, 31 * 86'400);
     using enum log::Level;
     t.read("log_level", c.archive.log_level,
            {{"debug", debug}, {"info", info}, {"warning", warning}, {"error", error}});

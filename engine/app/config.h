@@ -43,6 +43,7 @@ struct VolumeConfig {
 struct Config {
   struct {
     std::filesystem::path data = "./data";
+    std::uint32_t study_complete_after_s = 60;
     log::Level log_level = log::Level::info;
   } archive;
   struct {

@@ -27,6 +27,7 @@ Instance instance_of(store::InstanceRow&& row) {
   out.study_instance_uid = std::move(row.study_instance_uid);
   out.series_instance_uid = std::move(row.series_instance_uid);
   out.transfer_syntax_uid = std::move(row.transfer_syntax_uid);
+  out.received_unix_ns = row.received_unix_ns;
   out.stream_length = row.stream_length;
   out.data_set_offset = row.data_set_offset;
   out.pixel_data = row.pixel_data;

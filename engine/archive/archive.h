@@ -76,6 +76,7 @@ class Receiver {
 struct Instance {
   store::Sequence sequence = 0;
   std::string sop_class_uid, sop_instance_uid, study_instance_uid, series_instance_uid, transfer_syntax_uid;
+  std::int64_t received_unix_ns = 0;  ///< by this machine's clock, when all of it was there
   std::uint64_t stream_length = 0;
   std::uint64_t data_set_offset = 0;
   dicom::Extent pixel_data;

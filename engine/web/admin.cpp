@@ -107,8 +107,13 @@ bool is_simple_content_type(std::string_view value) {
 
 }  // namespace
 
+bool is_from_this_machine(const Request& request) noexcept {
+  return request.peer_is_loopback && !request.headers.contains("Forwarded") &&
+         !request.headers.contains("X-Forwarded-For");
+}
+
 std::optional<Error> refusal_of(const Request& request, bool off_loopback) {
-  if (!request.peer_is_loopback && !off_loopback) return fail(Errc::refused, "caller is not on this machine");
+  if (!is_from_this_machine(request) && !off_loopback) return fail(Errc::refused, "caller is not on this machine");
   const std::string_view host = request.headers.get("Host");
   const std::string_view site = request.headers.get("Sec-Fetch-Site");
   if (!site.empty() && site != "same-origin" && site != "none") return fail(Errc::refused, "cross-site request");

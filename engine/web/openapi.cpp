@@ -55,6 +55,20 @@ const std::string_view kOpenApi = R"json({
         }
       }
     },
+    "/api/v1/studies/{study}/state": {
+      "get": {
+        "summary": "Whether the study is complete, and why",
+        "description": "Computed at the request: complete when no instance was added or replaced for archive.study_complete_after_s. It is receiving again when one is; one that is sent again unchanged is none.",
+        "parameters": [
+          {"name": "study", "in": "path", "required": true, "description": "Study Instance UID", "schema": {"type": "string"}}
+        ],
+        "responses": {
+          "200": {"description": "State", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/StudyState"}}}},
+          "400": {"$ref": "#/components/responses/Fault"},
+          "404": {"$ref": "#/components/responses/Fault"}
+        }
+      }
+    },
     "/api/v1/studies/{study}/series/{series}/volume": {
       "get": {
         "summary": "How the series became volumes, and what was odd about it",
@@ -101,6 +115,24 @@ const std::string_view kOpenApi = R"json({
           "study_instance_uid": {"type": "string"},
           "series_instance_uid": {"type": "string"},
           "bytes": {"type": "integer", "description": "of the stored stream"}
+        }
+      },
+      "StudyState": {
+        "type": "object",
+        "properties": {
+          "study_instance_uid": {"type": "string"},
+          "state": {"type": "string", "enum": ["receiving", "complete"]},
+          "reasons": {"type": "array", "items": {"type": "object", "properties": {
+            "reason": {"type": "string", "enum": ["quiet", "recent", "clock"], "description": "clock: the last instance is dated ahead of the server's clock"},
+            "detail": {"type": "string"}
+          }}},
+          "series": {"type": "integer"},
+          "instances": {"type": "integer"},
+          "bytes": {"type": "integer", "description": "of the stored streams"},
+          "first_received": {"type": "string", "format": "date-time", "description": "of the instances that are there now, by the server's clock"},
+          "last_received": {"type": "string", "format": "date-time"},
+          "complete_after_s": {"type": "integer"},
+          "complete_at": {"type": "string", "format": "date-time", "description": "if nothing more comes"}
         }
       },
       "VerifyLine": {

@@ -11,6 +11,7 @@
 #include "engine/web/rendered.h"
 #include "engine/web/retrieve.h"
 #include "engine/web/search.h"
+#include "engine/web/study_state.h"
 #include "engine/web/volume_routes.h"
 #include "engine/web/wado_uri.h"
 
@@ -35,6 +36,7 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, archive::Ar
   add_store_routes(site->router, archive, pool, options.store);
   add_page_routes(site->router, archive, pool);
   add_image_page_routes(site->router, archive, pool);
+  add_study_state_routes(site->router, archive, pool, options.study_complete_after);
   add_admin_routes(site->router, archive, pool, options.admin);
   if (volumes != nullptr) add_volume_routes(site->router, archive, pool, *volumes);
   options.operating.metrics.emplace_back([budget](MetricsWriter& writer) {

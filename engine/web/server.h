@@ -41,6 +41,7 @@ struct ServerOptions {
   AdminOptions admin;
   StoreOptions store;
   std::size_t metadata_cache_bytes = 128u << 20;  ///< JSON of whole series
+  std::chrono::seconds study_complete_after{60};  ///< without new instances; study_state.h
   CrossOriginOptions cross_origin;
   OperatingOptions operating;  ///< metrics and health of parts that web does not know
 };

@@ -138,7 +138,7 @@ ApartContext context_of(const Services& services, const Request& request, const 
 
 Task<Response> store_instances(Services services, Request* request) {
   const bool off_loopback = services.options.off_loopback;
-  if (!request->peer_is_loopback && !off_loopback) co_return fail(Errc::refused, "caller is not on this machine");
+  if (!is_from_this_machine(*request) && !off_loopback) co_return fail(Errc::refused, "caller is not on this machine");
   if (!request->origin_is_allowed) {
     if (const auto refusal = refusal_of(*request, off_loopback)) co_return *refusal;
   }

@@ -18,6 +18,7 @@ TEST(Config, TheShippedFileHasTheBuiltInDefaults) {
   const Config shipped = read_config(std::string(CAIRN_SOURCE_DIR) + "/configs/cairn.toml");
   const Config built_in;
   EXPECT_EQ(shipped.archive.data, built_in.archive.data);
+  EXPECT_EQ(shipped.archive.study_complete_after_s, built_in.archive.study_complete_after_s);
   EXPECT_EQ(shipped.dicom.port, built_in.dicom.port);
   EXPECT_EQ(shipped.dicom.ae_title, built_in.dicom.ae_title);
   EXPECT_EQ(shipped.dicom.accept_unknown_sop_classes, built_in.dicom.accept_unknown_sop_classes);
@@ -54,6 +55,8 @@ TEST(Config, AnUnknownKeyIsNamedWithItsLine) {
 TEST(Config, ABadValueIsNamedWithItsLine) {
   EXPECT_EQ(error_of("[dicom]\n\nport = 70000\n"), "c.toml:3: dicom.port must be from 0 to 65535");
   EXPECT_EQ(error_of("[dicom]\nport = \"104\"\n"), "c.toml:2: dicom.port must be an integer");
+  EXPECT_EQ(error_of("[archive]\nstudy_complete_after_s = 0\n"),
+            "c.toml:2: archive.study_complete_after_s must be from 1 to 2678400");
   EXPECT_EQ(error_of("[dicom]\nae_title = \"SEVENTEEN_LETTERS\"\n"),
             "c.toml:2: dicom.ae_title must be 1 to 16 printable characters (PS3.5 table 6.2-1)");
   EXPECT_EQ(error_of("[dicom]\nduplicates = \"merge\"\n"),

@@ -22,6 +22,14 @@ TEST(Admin, IsForThisMachineUnlessOpened) {
   EXPECT_FALSE(refusal_of(request, true));
 }
 
+TEST(Admin, TakesWhatAProxyPassesOnForAnotherMachines) {
+  for (const char* name : {"Forwarded", "X-Forwarded-For", "x-forwarded-for"}) {
+    const Request request = local_post({{"Content-Type", "application/dicom"}, {name, "127.0.0.1"}});
+    EXPECT_TRUE(refusal_of(request, false)) << name;
+    EXPECT_FALSE(refusal_of(request, true)) << name;
+  }
+}
+
 TEST(Admin, DoesNothingForPagesOfOtherSites) {
   EXPECT_FALSE(refusal_of(local_post({}), false));
   EXPECT_FALSE(refusal_of(local_post({{"Origin", "http://localhost:8080"}, {"Sec-Fetch-Site", "same-origin"}}), false));

@@ -117,6 +117,7 @@ Result<store::Outcome> FakeArchive::add(Stored stored) {
     if (policy == store::DuplicatePolicy::refuse) return store::Outcome::refused;
   }
   const auto outcome = found == stored_.end() ? store::Outcome::stored : store::Outcome::replaced;
+  stored.instance.received_unix_ns = received_unix_ns;
   ++versions_[stored.instance.study_instance_uid + '/' + stored.instance.series_instance_uid];
   stored_[uid] = std::move(stored);
   return outcome;

@@ -21,6 +21,8 @@ class FakeArchive final : public archive::Archive {
   std::atomic<bool> full{false};
   std::atomic<int> scrub_faults{0};
   std::atomic<int> open_receivers{0};
+  /// When what is stored next is received.
+  std::atomic<std::int64_t> received_unix_ns{0};
   store::DuplicatePolicy policy = store::DuplicatePolicy::keep;
 
   /// Stores a complete Part 10 stream; fails the test's CHECK when it is none.
