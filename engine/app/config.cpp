@@ -63,6 +63,15 @@ class Table {
     into.clear();
     for (const auto& element : *array) into.push_back(typed<std::string>(element, key, "a string"));
   }
+  void read(const char* key, std::vector<Network>& into) {
+    std::vector<std::string> texts;
+    read(key, texts);
+    for (const std::string& text : texts) {
+      const auto network = Network::parse(text);
+      if (!network) reject(node(key), key, "has what is no address or network: " + text);
+      into.push_back(network.value());
+    }
+  }
   /// Calls `each` with every table of the array of tables `key`.
   template <class Each>
   void tables(const char* key, Each each) {
@@ -218,6 +227,7 @@ Config read_tables(const toml::table& root, std::string_view name) {
     t.read<std::uint32_t>("max_streams", c.http.max_streams, 1, 10'000);
     t.read("admin_off_loopback", c.http.admin_off_loopback);
     t.read("store_off_loopback", c.http.store_off_loopback);
+    t.read("manage_from", c.http.manage_from);
     t.read("cross_origins", c.http.cross_origins);
     t.read<std::uint64_t>("metadata_cache_mib", c.http.metadata_cache_mib, 0, kMostMib);
     t.read("https_address", c.http.https_address);

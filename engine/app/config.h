@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/core/log.h"
+#include "engine/core/network.h"
 #include "engine/store/record.h"
 
 namespace cairn::app {
@@ -71,6 +72,7 @@ struct Config {
     std::uint32_t max_streams = 256;  ///< on one HTTP/2 connection
     bool admin_off_loopback = false;
     bool store_off_loopback = false;
+    std::vector<Network> manage_from;
     std::vector<std::string> cross_origins;
     std::uint64_t metadata_cache_mib = 128;
     std::string https_address = "127.0.0.1";

@@ -163,6 +163,7 @@ int serve(const Config& config) {
     http.limits.streams = config.http.max_streams;
     http.admin.off_loopback = config.http.admin_off_loopback;
     http.admin.duplicate_policy = config.dicom.duplicates;
+    http.removal.from = config.http.manage_from;
     http.study_complete_after = std::chrono::seconds(config.archive.study_complete_after_s);
     http.cross_origin.origins = config.http.cross_origins;
     http.https.address = config.http.https_address;

@@ -1,27 +1,16 @@
 // Who may call: AE titles and addresses of the configuration. Immutable after make(); any thread.
 #pragma once
 
-#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "engine/core/network.h"
 #include "engine/core/result.h"
 #include "engine/dimse/options.h"
 
 namespace cairn::dimse {
-
-/// An IPv4 or IPv6 network; IPv4 is kept as its IPv4-mapped IPv6 form.
-struct Network {
-  std::array<std::uint8_t, 16> address{};
-  unsigned prefix_bits = 128;
-
-  /// "10.0.0.1", "10.0.0.0/8", "::1", "fd00::/8". Errors: malformed.
-  static Result<Network> parse(std::string_view text);
-  bool contains(const Network& host) const noexcept;
-  bool is_loopback() const noexcept;
-};
 
 class AccessList {
  public:

@@ -114,12 +114,16 @@ bool is_from_this_machine(const Request& request) noexcept {
 
 std::optional<Error> refusal_of(const Request& request, bool off_loopback) {
   if (!is_from_this_machine(request) && !off_loopback) return fail(Errc::refused, "caller is not on this machine");
+  return page_refusal_of(request, off_loopback);
+}
+
+std::optional<Error> page_refusal_of(const Request& request, bool any_host) {
   const std::string_view host = request.headers.get("Host");
   const std::string_view site = request.headers.get("Sec-Fetch-Site");
   if (!site.empty() && site != "same-origin" && site != "none") return fail(Errc::refused, "cross-site request");
   if (request.headers.contains("Origin")) {
     // A foreign name that was made to point here would be its own origin.
-    const bool rebound = !off_loopback && !is_local_or_literal(host_name(host));
+    const bool rebound = !any_host && !is_local_or_literal(host_name(host));
     if (rebound || !is_same_origin(request.headers.get("Origin"), host))
       return fail(Errc::refused, "cross-site request");
   }

@@ -24,6 +24,10 @@ bool is_from_this_machine(const Request& request) noexcept;
 /// Why a request may not use the admin API; nullopt when it may. Pure.
 std::optional<Error> refusal_of(const Request& request, bool off_loopback);
 
+/// Why it may not be a page of another site that sends it. `any_host`: Host may be a name, which a foreign one that was
+/// made to point here could also be. Pure.
+std::optional<Error> page_refusal_of(const Request& request, bool any_host);
+
 /// `archive` and `pool` outlive the router.
 void add_admin_routes(Router& router, archive::Archive& archive, io::WorkerPool& pool, AdminOptions options);
 

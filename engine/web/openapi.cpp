@@ -55,6 +55,39 @@ const std::string_view kOpenApi = R"json({
         }
       }
     },
+    "/api/v1/removed": {
+      "get": {
+        "summary": "What was removed and can be restored, newest first",
+        "description": "Removed by DELETE on a study, series or instance of /dicom-web with only-copy=true. For callers on this machine and those of http.manage_from.",
+        "parameters": [
+          {"name": "study", "in": "query", "description": "of this Study Instance UID only", "schema": {"type": "string"}},
+          {"name": "limit", "in": "query", "schema": {"type": "integer", "default": 100, "maximum": 1000}},
+          {"name": "before", "in": "query", "description": "goes on behind this removal; Link has it", "schema": {"type": "integer"}}
+        ],
+        "responses": {
+          "200": {"description": "Removals; Link names the next page", "content": {"application/json": {"schema": {"type": "array", "items": {"$ref": "#/components/schemas/Removed"}}}}},
+          "400": {"$ref": "#/components/responses/Fault"},
+          "403": {"$ref": "#/components/responses/Fault"}
+        }
+      }
+    },
+    "/api/v1/removed/{removal}/restore": {
+      "post": {
+        "summary": "Undo a removal",
+        "description": "Without a body. For callers on this machine and those of http.manage_from.",
+        "parameters": [
+          {"name": "removal", "in": "path", "required": true, "schema": {"type": "integer"}},
+          {"name": "reason", "in": "query", "schema": {"type": "string"}}
+        ],
+        "responses": {
+          "200": {"description": "What is back", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Removed"}}}},
+          "400": {"$ref": "#/components/responses/Fault"},
+          "403": {"$ref": "#/components/responses/Fault"},
+          "404": {"$ref": "#/components/responses/Fault"},
+          "409": {"$ref": "#/components/responses/Fault"}
+        }
+      }
+    },
     "/api/v1/studies/{study}/state": {
       "get": {
         "summary": "Whether the study is complete, and why",
@@ -115,6 +148,20 @@ const std::string_view kOpenApi = R"json({
           "study_instance_uid": {"type": "string"},
           "series_instance_uid": {"type": "string"},
           "bytes": {"type": "integer", "description": "of the stored stream"}
+        }
+      },
+      "Removed": {
+        "type": "object",
+        "properties": {
+          "removal": {"type": "integer", "description": "names it"},
+          "removed_at": {"type": "string", "format": "date-time"},
+          "study_instance_uid": {"type": "string"},
+          "series_instance_uid": {"type": "string", "description": "absent: all of the study"},
+          "sop_instance_uid": {"type": "string", "description": "absent: all of the series"},
+          "instances": {"type": "integer"},
+          "bytes": {"type": "integer"},
+          "peer_address": {"type": "string"},
+          "reason": {"type": "string"}
         }
       },
       "StudyState": {

@@ -36,6 +36,7 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, archive::Ar
   add_store_routes(site->router, archive, pool, options.store);
   add_page_routes(site->router, archive, pool);
   add_image_page_routes(site->router, archive, pool);
+  add_removal_routes(site->router, archive, pool, std::move(options.removal));
   add_study_state_routes(site->router, archive, pool, options.study_complete_after);
   add_admin_routes(site->router, archive, pool, options.admin);
   if (volumes != nullptr) add_volume_routes(site->router, archive, pool, *volumes);

@@ -15,6 +15,7 @@
 
 #include "engine/web/admin.h"
 #include "engine/web/operating.h"
+#include "engine/web/removal.h"
 #include "engine/web/site.h"
 #include "engine/web/store.h"
 
@@ -40,6 +41,7 @@ struct ServerOptions {
   HttpLimits limits;
   AdminOptions admin;
   StoreOptions store;
+  RemovalOptions removal;
   std::size_t metadata_cache_bytes = 128u << 20;  ///< JSON of whole series
   std::chrono::seconds study_complete_after{60};  ///< without new instances; study_state.h
   CrossOriginOptions cross_origin;

@@ -1,33 +1,18 @@
 #include "engine/web/study_state.h"
 
 #include <algorithm>
-#include <cstdio>
-#include <ctime>
 
 #include <boost/json.hpp>
 
 #include "engine/web/error_response.h"
 #include "engine/web/resource.h"
+#include "engine/web/timestamp.h"
 
 namespace cairn::web {
 namespace {
 
 namespace json = boost::json;
 using std::chrono::nanoseconds;
-
-/// RFC 3339, in milliseconds: "2026-11-25T12:00:00.250Z".
-std::string timestamp(std::int64_t unix_ns) {
-  const auto time = std::chrono::sys_time<nanoseconds>(nanoseconds(unix_ns));
-  const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
-  const auto ms = std::chrono::floor<std::chrono::milliseconds>(time - seconds).count();
-  const std::time_t whole = seconds.time_since_epoch().count();
-  std::tm parts{};
-  ::gmtime_r(&whole, &parts);
-  char text[48] = {}, out[64] = {};
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
-  std::snprintf(out, sizeof out, "%s.%03dZ", text, static_cast<int>(ms));
-  return out;
-}
 
 json::object reason_of(nanoseconds quiet, std::chrono::seconds complete_after) {
   const auto whole = [](nanoseconds time) {

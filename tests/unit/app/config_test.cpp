@@ -32,6 +32,7 @@ TEST(Config, TheShippedFileHasTheBuiltInDefaults) {
   EXPECT_TRUE(shipped.dicom.remotes.empty());
   EXPECT_EQ(shipped.dicom.moves_outlive_requester, built_in.dicom.moves_outlive_requester);
   EXPECT_EQ(shipped.http.port, built_in.http.port);
+  EXPECT_TRUE(shipped.http.manage_from.empty());
   EXPECT_EQ(shipped.http.max_connections, built_in.http.max_connections);
   EXPECT_EQ(shipped.http.max_streams, built_in.http.max_streams);
   EXPECT_EQ(shipped.store.segment_mib, built_in.store.segment_mib);
@@ -55,6 +56,8 @@ TEST(Config, AnUnknownKeyIsNamedWithItsLine) {
 TEST(Config, ABadValueIsNamedWithItsLine) {
   EXPECT_EQ(error_of("[dicom]\n\nport = 70000\n"), "c.toml:3: dicom.port must be from 0 to 65535");
   EXPECT_EQ(error_of("[dicom]\nport = \"104\"\n"), "c.toml:2: dicom.port must be an integer");
+  EXPECT_EQ(error_of("[http]\nport = 1\nmanage_from = [\"10.0.0.0/8\", \"10.0.0.0/33\"]\n"),
+            "c.toml:3: http.manage_from has what is no address or network: 10.0.0.0/33");
   EXPECT_EQ(error_of("[archive]\nstudy_complete_after_s = 0\n"),
             "c.toml:2: archive.study_complete_after_s must be from 1 to 2678400");
   EXPECT_EQ(error_of("[dicom]\nae_title = \"SEVENTEEN_LETTERS\"\n"),

@@ -440,7 +440,6 @@ TEST(Find, BadIdentifiersAreRefusedByName) {
 }
 
 TEST(AccessList, NetworksContainTheirHosts) {
-  using dimse::Network;
   const auto inside = [](const char* network, const char* host) {
     return Network::parse(network).value().contains(Network::parse(host).value());
   };

@@ -144,7 +144,7 @@ TEST(Capabilities, NameTheRoutes) {
   const Reply wadl = client.request("OPTIONS", "/dicom-web", {}, {});
   EXPECT_EQ(wadl.headers.get("Content-Type"), "application/vnd.sun.wadl+xml");
   EXPECT_THAT(wadl.body,
-              HasSubstr("<resource path=\"studies/{study}\"><method name=\"GET\"/><method name=\"POST\"/></resource>"));
+              HasSubstr("<resource path=\"studies/{study}\"><method name=\"DELETE\"/><method name=\"GET\"/><method name=\"POST\"/></resource>"));
   const Reply as_json = testing::get(server.port(), "/dicom-web", {{"Accept", "application/json"}});
   EXPECT_GT(json::parse(as_json.body).at("resources").as_array().size(), 20u);
 }
