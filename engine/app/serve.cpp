@@ -27,6 +27,7 @@ namespace cairn::app {
 namespace {
 
 constexpr std::chrono::seconds kDicomGrace{15}, kHttpGrace{10};
+constexpr std::chrono::seconds kBackgroundGrace{30};
 constexpr std::size_t kBlockingThreads = 4;  ///< threads that wait for index and segment reads, not for the CPU
 
 /// One io_context with one thread per core; a connection lives on its core.
@@ -199,6 +200,8 @@ int serve(const Config& config) {
     Endpoint::remove(config.archive.data);
     dicom->stop(kDicomGrace);
     web->drain(kHttpGrace);
+    // Checks of commitments read the archive, which goes next.
+    if (!blocking.settle(io::WorkClass::background, kBackgroundGrace)) log::error("background work did not end");
   }
   archive->close();
   log::info("stopped");

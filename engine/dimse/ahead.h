@@ -1,5 +1,5 @@
-// Work on the pool that keeps one step ahead of the coroutine that uses it: while a result is consumed, the next is being
-// made. Internal to the DIMSE server; includes Asio.
+// Work on the pool that keeps one step ahead of the coroutine that uses it: while a result is consumed, the next is
+// being made. Internal to the DIMSE server; includes Asio.
 #pragma once
 
 #include <functional>
@@ -16,8 +16,8 @@
 
 namespace cairn::dimse {
 
-/// Belongs to one executor. `make` runs on the pool, one call after the other, and owns what it uses: one call may still
-/// run when this is gone.
+/// Belongs to one executor. `make` runs on the pool, one call after the other, and owns what it uses: one call may
+/// still run when this is gone.
 template <class T>
 class Ahead {
  public:
@@ -55,9 +55,11 @@ class Ahead {
 
   static void start(const std::shared_ptr<State>& s) {
     s->running = true;
-    s->pool.submit(io::WorkClass::interactive, [s] {
+    s->pool.submit(io::WorkClass::interactive, [s]() mutable {
       auto made = std::make_shared<T>(s->make());
-      boost::asio::post(s->executor, [s, made] {
+      // The timer goes with the last owner, and must go on its executor: the pool keeps nothing.
+      auto executor = s->executor;
+      boost::asio::post(executor, [s = std::move(s), made] {
         s->made = std::move(*made);
         s->running = false;
         s->signal.cancel();

@@ -25,7 +25,7 @@ using asio::ip::tcp;
 namespace {
 constexpr int kBacklog = 1024;
 constexpr auto kAcceptRetry = std::chrono::milliseconds(50);
-constexpr auto kAbortGrace = std::chrono::seconds(5);
+constexpr std::chrono::seconds kAbortGrace{5}, kWorkGrace{5};
 constexpr auto kEvictionLogInterval = std::chrono::seconds(1);
 }  // namespace
 
@@ -221,21 +221,21 @@ void Server::stop(std::chrono::milliseconds grace) {
     state->acceptor.close(ec);
   });
   s.stop_sessions(false);
-  std::unique_lock lock(s.mutex);
-  const auto gone = [&s] { return s.connections.empty() && s.acceptor_ended; };
-  if (s.changed.wait_for(lock, grace, gone)) {
-    lock.unlock();
-    if (s.env->commitments) s.env->commitments->stop();
-    return;
+  {
+    std::unique_lock lock(s.mutex);
+    const auto gone = [&s] { return s.connections.empty() && s.acceptor_ended; };
+    if (!s.changed.wait_for(lock, grace, gone)) {
+      lock.unlock();
+      s.stop_sessions(true);
+      lock.lock();
+      if (!s.changed.wait_for(lock, kAbortGrace, gone)) {
+        log::error("associations did not end", {{"count", s.connections.size()}});
+      }
+    }
   }
-  lock.unlock();
-  s.stop_sessions(true);
-  lock.lock();
-  if (!s.changed.wait_for(lock, kAbortGrace, gone)) {
-    log::error("associations did not end", {{"count", s.connections.size()}});
-  }
-  lock.unlock();
   if (s.env->commitments) s.env->commitments->stop();
+  // What was read ahead for associations that ended uses the archive and the reactors, which may go after this.
+  if (!s.env->pool.settle(io::WorkClass::interactive, kWorkGrace)) log::error("work of associations did not end");
 }
 
 Stats Server::stats() const {

@@ -146,7 +146,7 @@ class InstanceParts final : public BodySource {
 
   void advance(const std::shared_ptr<Job>& job, const asio::any_io_executor& executor) {
     job->ready = false;
-    pool_.submit(io::WorkClass::interactive, [archive = &archive_, job, executor] {
+    pool_.submit(io::WorkClass::interactive, [archive = &archive_, job, executor]() mutable {
       std::optional<Error> error;
       bool done = false;
       if (!job->maker) {
@@ -165,7 +165,7 @@ class InstanceParts final : public BodySource {
           error = made.error();
         }
       }
-      asio::post(executor, [job, error, done] {
+      asio::post(executor, [job = std::move(job), error, done] {
         job->error = error;
         job->done = done;
         job->ready = true;
