@@ -1,5 +1,6 @@
 // How long does one plane take on one core? 512x512 pixels of a 512x512x400 int16 volume, orthogonal, oblique, and as a
-// slab. Before anything is timed, each plane is checked against a float64 computation from the definition.
+// slab; linear, nearest and cubic. Before anything is timed, each linear plane is checked against a float64 computation
+// from the definition (the unit tests judge the other two).
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -124,12 +125,13 @@ const Volume& volume(Kind kind) {
   return kind == kTilted ? sheared : kind == kUneven ? uneven : straight;
 }
 
-void plane(benchmark::State& state, View view, Kind kind, Slab slab) {
+void plane(benchmark::State& state, View view, Kind kind, Slab slab, Interpolation how = Interpolation::linear) {
   const VolumeView v = volume(kind).view();
-  const Plane p = plane_of(v.geometry, view);
+  Plane p = plane_of(v.geometry, view);
   std::vector<float> out(std::size_t{kEdge} * kEdge);
   if (!sample_plane(v, p, {}, -1024, out)) std::exit(1);
   check(v, p, out);
+  p.interpolation = how;
   for (auto _ : state) {
     sample_rows(v, p, slab, -1024, 0, out);
     benchmark::DoNotOptimize(out.data());
@@ -149,6 +151,17 @@ BENCHMARK_CAPTURE(plane, tilted_oblique, kOblique, kTilted, Slab{})->Unit(benchm
 BENCHMARK_CAPTURE(plane, uneven_coronal, kCoronal, kUneven, Slab{})->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(plane, uneven_oblique, kOblique, kUneven, Slab{})->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(plane, oblique_mip_14mm, kOblique, kStraight, Slab{14, Projection::maximum})
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(plane, oblique_mean_14mm, kOblique, kStraight, Slab{14, Projection::mean})
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(plane, uneven_coronal_mip_14mm, kCoronal, kUneven, Slab{14, Projection::maximum})
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(plane, oblique_nearest, kOblique, kStraight, Slab{}, Interpolation::nearest)
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(plane, axial_cubic, kAxial, kStraight, Slab{}, Interpolation::cubic)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(plane, oblique_cubic, kOblique, kStraight, Slab{}, Interpolation::cubic)
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(plane, uneven_coronal_cubic, kCoronal, kUneven, Slab{}, Interpolation::cubic)
     ->Unit(benchmark::kMillisecond);
 
 }  // namespace

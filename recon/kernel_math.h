@@ -119,11 +119,13 @@ struct IndexPlane {
   double origin[3], right[3], down[3];
   std::int32_t lane_whole[3][kBlock];  ///< lane * right, split; held to +-kMaxAdvance (such lanes are far outside)
   float lane_part[3][kBlock];
+  Interpolation interpolation;
 };
 inline constexpr double kMaxAdvance = 1 << 28;
 
 CAIRN_HOST_DEVICE inline IndexPlane index_plane(const VolumeGeometry& g, const Plane& p, Vec3 shift_mm) {
   IndexPlane q{};
+  q.interpolation = p.interpolation;
   const Vec3 d = p.origin_mm + shift_mm - g.origin_mm;
   for (int a = 0; a < 3; ++a) {
     q.origin[a] = dot(g.to_index[a], d);

@@ -1,10 +1,13 @@
 // A plane through a volume (multi-planar reformatting), thin or as a slab.
 //
-// Interpolation is trilinear between voxel centres, in float32 on exact fractions. The volume reaches half a voxel
-// beyond its outer centres and repeats the edge value there, as VTK (border on) and ITK do; beyond that a pixel is
-// background. Per-slice volumes interpolate between the two slices that enclose the sample along the normal, each at
-// its own place in the plane; where one of the two does not reach, the pixel is background. Voxels in the padding range
-// take no part: a pixel whose nearest voxel is padding is background, else the others' weights are made to sum to one.
+// Interpolation between voxel centres is in float32 on exact fractions. Linear is the default. Cubic is Catmull-Rom: it
+// goes through the voxels' own values and reads what was received, where a cubic B-spline would either blur or need a
+// filtered copy of the whole volume; it overshoots at edges by up to an eighth of the step. The volume reaches half a
+// voxel beyond its outer centres and repeats the edge value there, as VTK (border on) and ITK do; beyond that a pixel
+// is background. Per-slice volumes interpolate between the slices around the sample along the normal, each at its own
+// place in the plane and at its own distance; where one of the two that enclose it does not reach, the pixel is
+// background. Voxels in the padding range take no part: a pixel whose nearest voxel is padding is background, else the
+// others' weights are made to sum to one (near padding, cubic falls back to linear).
 // Results do not depend on how rows are shared out, on the number of threads, or on the instruction set.
 // NaN voxels give NaN in a thin plane and are skipped by slabs.
 #pragma once

@@ -28,11 +28,19 @@ struct VolumeView {
 /// Vector kernels fetch neighbours in words and so read a little past the last voxel.
 inline constexpr std::size_t kReadPastBytes = 64;
 
+/// How a value between voxel centres comes from those around it (recon/plane.h says more).
+enum class Interpolation : std::uint8_t {
+  linear,   ///< of the 8 voxels around
+  nearest,  ///< the stored value of the nearest voxel and nothing else; half way counts upwards
+  cubic,    ///< Catmull-Rom, of the 64 voxels around
+};
+
 /// Pixel (i, j) samples origin + i * right + j * down; all in patient millimetres.
 struct Plane {
   Vec3 origin_mm;  ///< centre of the upper left pixel
   Vec3 right_mm, down_mm;
   std::uint32_t width = 0, height = 0;
+  Interpolation interpolation = Interpolation::linear;
 };
 
 }  // namespace cairn::recon

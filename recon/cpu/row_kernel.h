@@ -33,7 +33,7 @@ void per_slice_row(const VolumeView& v, const IndexPlane& plane, std::uint32_t r
                    float background, float* out);
 
 /// Rows of a per-slice volume that stay at one depth, as those of the standard planes through a standard acquisition
-/// do: two slices enclose all their pixels, so the affine kernels do the work. No padding.
+/// do: two slices enclose all their pixels, so the affine kernels do the work. No padding, linear.
 bool is_level(const VolumeView& v, const IndexPlane& plane);
 void level_row(const VolumeView& v, const IndexPlane& plane, std::uint32_t row, std::uint32_t width, float background,
                float* out);

@@ -46,7 +46,7 @@ RowSpan single(const VolumeView& v, const IndexPlane& plane, std::uint32_t slice
 }  // namespace
 
 bool is_level(const VolumeView& v, const IndexPlane& plane) {
-  return plane.right[2] == 0 && !v.has_padding;
+  return plane.right[2] == 0 && !v.has_padding && plane.interpolation == Interpolation::linear;
 }
 
 void level_row(const VolumeView& v, const IndexPlane& plane, std::uint32_t row, std::uint32_t width, float background,

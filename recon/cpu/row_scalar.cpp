@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "recon/cpu/row_kernel.h"
+#include "recon/kernel_cubic.h"
 
 namespace cairn::recon::cpu {
 namespace {
@@ -73,8 +74,8 @@ void affine_row_scalar(const VolumeView& v, const IndexPlane& plane, std::uint32
       const int lanes = static_cast<int>(std::min<std::uint32_t>(kBlock, span.last - c));
       for (int lane = 0; lane < lanes; ++lane) {
         const Sample s = affine_sample(g, plane, base, lane);
-        out[c + static_cast<std::uint32_t>(lane)] =
-            v.has_padding ? trilinear_padded<T>(v, s, strides, background) : trilinear<T>(v, s, strides);
+        out[c + static_cast<std::uint32_t>(lane)] = interpolated<T>(v, plane.interpolation, s, strides, background,
+                                                                    [&] { return affine_cubic(g, plane, base, lane); });
       }
     }
   });
@@ -91,10 +92,11 @@ void per_slice_row(const VolumeView& v, const IndexPlane& plane, std::uint32_t r
   with_type(v.type, [&](auto type) {
     using T = decltype(type);
     for (std::uint32_t c = 0; c < width; ++c) {
-      const Sample s = per_slice_sample(g, coordinate(plane, 0, row, c), coordinate(plane, 1, row, c),
-                                        coordinate(plane, 2, row, c), hint);
+      const double x = coordinate(plane, 0, row, c), y = coordinate(plane, 1, row, c);
+      const Sample s = per_slice_sample(g, x, y, coordinate(plane, 2, row, c), hint);
       if (!s.inside) continue;
-      out[c] = v.has_padding ? trilinear_padded<T>(v, s, strides, background) : trilinear<T>(v, s, strides);
+      out[c] =
+          interpolated<T>(v, plane.interpolation, s, strides, background, [&] { return per_slice_cubic(g, x, y, s); });
     }
   });
 }

@@ -33,6 +33,7 @@ TEST(DeviceMaths, SamplesObliquePlanesBitForBitAsTheHostDoes) {
     plane.down_mm = normalized(cross(plane.right_mm, {u(random), u(random), u(random)})) * 0.41;
     const Vec3 middle = position_of(g, g.columns / 2.0, g.rows / 2.0, static_cast<double>(g.slices / 2));
     plane.origin_mm = middle - plane.right_mm * (plane.width / 2.0) - plane.down_mm * (plane.height / 2.0);
+    plane.interpolation = static_cast<Interpolation>(round % 3);
     const IndexPlane indexed = index_plane(view.geometry, plane, {});
 
     std::vector<Span> spans;

@@ -12,7 +12,9 @@ __global__ void sample(VolumeView volume, IndexPlane plane, std::uint32_t width,
     const std::uint32_t lane = (pixel - span.first) % kBlock;
     const BlockBase base = block_base(plane, row, pixel - lane);
     const Sample s = affine_sample(g, plane, base, static_cast<int>(lane));
-    out[static_cast<std::size_t>(row) * width + pixel] = trilinear<std::int16_t>(volume, s, strides);
+    out[static_cast<std::size_t>(row) * width + pixel] =
+        interpolated<std::int16_t>(volume, plane.interpolation, s, strides, 0.0f,
+                                   [&] { return affine_cubic(g, plane, base, static_cast<int>(lane)); });
   }
 }
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <span>
 
-#include "recon/kernel_math.h"
+#include "recon/kernel_cubic.h"
 
 namespace cairn::recon::test {
 
