@@ -1,6 +1,7 @@
 #include "engine/volumes/render.h"
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 #include <cmath>
 #include <limits>
@@ -58,6 +59,90 @@ void place_colour(std::span<const float> values, unsigned component, std::span<s
   }
 }
 
+// What 16-bit samples mean: the range that stored values can have, so that where all slices share one rescale a sample
+// is a stored value moved, and every plane of a volume has the same scale. Errors: unsupported (voxels of 32 bits).
+struct ValueRange {
+  double low = 0, high = 0;
+};
+
+Result<ValueRange> value_range(const recon::VolumeView& v) {
+  double low = 0, high = 0;
+  switch (v.type) {
+    case recon::VoxelType::uint8:
+      high = 255;
+      break;
+    case recon::VoxelType::int8:
+      low = -128, high = 127;
+      break;
+    case recon::VoxelType::uint16:
+      high = 65535;
+      break;
+    case recon::VoxelType::int16:
+      low = -32768, high = 32767;
+      break;
+    default:
+      return fail(Errc::unsupported, "16-bit PNG of voxels with 32 bits: application/octet-stream has their values");
+  }
+  ValueRange range{std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity()};
+  for (std::uint32_t k = 0; k < v.geometry.slices; ++k) {
+    for (const double stored : {low, high}) {
+      const double value = stored * double{v.slope[k]} + double{v.intercept[k]};
+      range = {std::min(range.low, value), std::max(range.high, value)};
+    }
+  }
+  if (!(range.high > range.low)) return fail(Errc::unsupported, "16-bit PNG of a volume with one value");
+  return range;
+}
+
+Result<std::vector<std::byte>> values_as_png(std::span<const float> values, Applied& a, const ValueRange& range,
+                                             double stored_values) {
+  a.value_scale = (range.high - range.low) / (stored_values - 1);
+  a.value_offset = range.low;
+  std::vector<std::uint16_t> samples(values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (std::isnan(values[i])) continue;
+    const double sample = std::floor((double{values[i]} - range.low) / a.value_scale + 0.5);
+    samples[i] = static_cast<std::uint16_t>(std::clamp(sample, 0.0, 65535.0));  // cubic may overshoot the range
+  }
+  return codec::encode_png(codec::Plane16{a.plane.height, a.plane.width, samples});
+}
+
+std::vector<std::byte> values_as_bytes(std::span<const float> values) {
+  std::vector<std::byte> bytes(values.size_bytes());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    store_le(bytes.data() + i * sizeof(float), std::bit_cast<std::uint32_t>(values[i]));
+  }
+  return bytes;
+}
+
+// Values instead of a picture. Single component: apply_defaults saw to it.
+Result<RenderedImage> render_values(const BuiltVolume& built, const Applied& applied, const RenderRequest& request,
+                                    io::WorkerPool* pool) {
+  const recon::VolumeView v = built.volume.view();
+  ValueRange range;
+  if (request.media == MediaType::png16) {
+    CAIRN_TRY(range, value_range(v));
+  }
+  RenderedImage image;
+  image.applied = applied;
+  image.warnings = built.warnings;
+  std::vector<float> values(std::size_t{applied.plane.width} * applied.plane.height);
+  const Clock::time_point start = Clock::now();
+  sample(v, applied, pool, values);
+  image.sample_us = micros_since(start);
+  const Clock::time_point encoding = Clock::now();
+  if (request.media == MediaType::raw) {
+    image.bytes = values_as_bytes(values);
+    image.content_type = "application/octet-stream";
+  } else {
+    const double stored_values = recon::size_of(v.type) == 1 && v.same_rescale ? 256 : 65536;
+    CAIRN_TRY(image.bytes, values_as_png(values, image.applied, range, stored_values));
+    image.content_type = "image/png";
+  }
+  image.encode_us = micros_since(encoding);
+  return image;
+}
+
 }  // namespace
 
 Result<Applied> apply_defaults(const RenderRequest& request, const SeriesPlan& plan,
@@ -81,11 +166,18 @@ Result<Applied> apply_defaults(const RenderRequest& request, const SeriesPlan& p
   }
   CAIRN_TRY(const recon::Plane plane, recon::plane_for(a.camera, g, a.viewport));
   a.plane = plane;
+  a.plane.origin_mm =
+      a.plane.origin_mm + recon::normalized(a.camera.look_at_mm - a.camera.position_mm) * request.advance_mm;
+  a.plane.interpolation = request.interpolation;
   a.slab = request.slab;
   recon::VolumeView shape;
   shape.geometry = g;
   CAIRN_TRYV(recon::check_plane(shape, a.plane, a.slab));
-  if (colour) {
+  const bool measured = request.media == MediaType::png16 || request.media == MediaType::raw;
+  if (measured) {
+    if (request.window) return fail(Errc::malformed, "window: values are not windowed");
+    if (colour) return fail(Errc::unsupported, "values of a colour volume");
+  } else if (colour) {
     if (request.window) return fail(Errc::malformed, "window for a colour volume");
     if (a.slab.thickness_mm > 0 && a.slab.projection != recon::Projection::mean) {
       return fail(Errc::unsupported, "maximum or minimum slab of a colour volume");
@@ -99,15 +191,19 @@ Result<Applied> apply_defaults(const RenderRequest& request, const SeriesPlan& p
       if (!a.window) a.window = window_of_values;
     }
   }
-  a.inverted = !colour && info.monochrome1;
+  a.inverted = !colour && !measured && info.monochrome1;
   a.volume = index;
   a.volumes = plan.assembly.volumes.size();
   a.geometry_class = recon::to_string(g.kind);
+  a.frame_of_reference_uid = info.frame_of_reference_uid;
   return a;
 }
 
 Result<RenderedImage> render(const BuiltVolume& built, const Applied& applied, const RenderRequest& request,
                              io::WorkerPool* pool) {
+  if (request.media == MediaType::png16 || request.media == MediaType::raw) {
+    return render_values(built, applied, request, pool);
+  }
   const std::size_t pixels = std::size_t{applied.plane.width} * applied.plane.height;
   const unsigned components = built.volume.components();
   std::vector<float> values(pixels);

@@ -178,4 +178,28 @@ std::string response_module_json(const Applied& a) {
   return json::serialize(o);
 }
 
+std::string plane_json(const Applied& a, MediaType media) {
+  json::object o;
+  o["origin_mm"] = array_of(a.plane.origin_mm);
+  o["right_mm"] = array_of(a.plane.right_mm);
+  o["down_mm"] = array_of(a.plane.down_mm);
+  o["size"] = json::array{a.plane.width, a.plane.height};
+  if (a.slab.thickness_mm > 0) o["slab_mm"] = a.slab.thickness_mm;
+  if (!a.frame_of_reference_uid.empty()) o["frame_of_reference_uid"] = a.frame_of_reference_uid;
+  o["volume"] = a.volume;
+  o["volumes"] = a.volumes;
+  o["geometry"] = a.geometry_class;
+  if (media == MediaType::raw) {
+    o["type"] = "float32";
+    o["endian"] = "little";
+    o["outside"] = "NaN";
+  } else if (media == MediaType::png16) {
+    o["type"] = "uint16";
+    o["scale"] = a.value_scale;
+    o["offset"] = a.value_offset;
+    o["outside"] = 0;
+  }
+  return json::serialize(o);
+}
+
 }  // namespace cairn::volumes

@@ -58,11 +58,12 @@ Result<std::size_t> choose_volume(const SeriesPlan& plan, const VolumeRequest& r
 std::string etag_of(const RenderRequest& r, const Prepared& p, const Applied& a) {
   char text[1024];
   const codec::Window window = a.window.value_or(codec::Window{});
-  std::snprintf(text, sizeof text, "%d|%a,%a,%a|%a,%a,%a|%a,%a,%a|%u,%u|%a,%a,%d|%d,%a|%d,%d", kRendererVersion,
+  std::snprintf(text, sizeof text, "%d|%a,%a,%a|%a,%a,%a|%a,%a,%a|%u,%u|%a,%a,%d|%d,%a|%d,%a|%d,%d", kRendererVersion,
                 a.camera.position_mm.x, a.camera.position_mm.y, a.camera.position_mm.z, a.camera.look_at_mm.x,
                 a.camera.look_at_mm.y, a.camera.look_at_mm.z, a.camera.up.x, a.camera.up.y, a.camera.up.z,
                 a.viewport.width, a.viewport.height, window.center, window.width, static_cast<int>(window.function),
-                static_cast<int>(a.slab.projection), a.slab.thickness_mm, static_cast<int>(r.media), r.quality);
+                static_cast<int>(a.slab.projection), a.slab.thickness_mm, static_cast<int>(r.interpolation),
+                r.advance_mm, static_cast<int>(r.media), r.quality);
   const Digest128 digest = digest128(as_bytes(p.key + '|' + text));
   std::string tag = "\"";
   for (const std::byte b : digest) {
@@ -227,7 +228,7 @@ Service::~Service() {
   state_->idle.wait(lock, [&] { return state_->busy == 0; });
 }
 
-Task<RenderedImage> Service::render_mpr(RenderRequest request) {
+Task<RenderedImage> Service::render(RenderRequest request) {
   const std::shared_ptr<State> state = state_;
   Result<Prepared> prepared = fail(Errc::not_found, "series");
   if (SeriesPtr known = state->known_plan(request.volume)) {
@@ -255,7 +256,7 @@ Task<RenderedImage> Service::render_mpr(RenderRequest request) {
     const Clock::time_point drawing = Clock::now();
     CAIRN_TRY(const Applied applied,
               apply_defaults(request, p.series->plan, built->assembled, p.volume, built->window));
-    CAIRN_TRY(RenderedImage image, render(*built, applied, request, &state->pool));
+    CAIRN_TRY(RenderedImage image, volumes::render(*built, applied, request, &state->pool));
     image.etag = etag_of(request, p, applied);
     state->render_us.record(micros_since(drawing));
     state->pictures.fetch_add(1, std::memory_order_relaxed);
@@ -265,11 +266,12 @@ Task<RenderedImage> Service::render_mpr(RenderRequest request) {
   if (image) {
     image.value().was_cached = was_cached;
     image.value().build_us = build_us;
+    image.value().series_version = p.series->version;
   }
   co_return image;
 }
 
-Task<Applied> Service::resolve_mpr(RenderRequest request) {
+Task<Applied> Service::resolve(RenderRequest request) {
   const std::shared_ptr<State> state = state_;
   auto prepare = [state, volume = request.volume] { return state->prepare(volume); };
   Result<Prepared> prepared = co_await state->on_pool(std::move(prepare));
@@ -284,6 +286,14 @@ Task<Applied> Service::resolve_mpr(RenderRequest request) {
   const Result<VolumePtr> volume = co_await state->volume(p);
   if (!volume) co_return volume.error();
   co_return apply_defaults(request, plan, volume.value()->assembled, p.volume, volume.value()->window);
+}
+
+Task<VolumePtr> Service::volume(VolumeRequest request) {
+  const std::shared_ptr<State> state = state_;
+  auto prepare = [state, request = std::move(request)] { return state->prepare(request); };
+  Result<Prepared> prepared = co_await state->on_pool(std::move(prepare));
+  if (!prepared) co_return prepared.error();
+  co_return co_await state->volume(std::move(prepared.value()));
 }
 
 Task<std::string> Service::report_json(VolumeRequest request) {

@@ -31,6 +31,8 @@ class WorkerPool;
 
 namespace cairn::volumes {
 
+struct BuiltVolume;  // engine/volumes/builder.h
+
 struct Options {
   std::uint64_t cache_bytes = std::uint64_t{2} << 30;       ///< voxels kept and being built, all volumes together
   std::uint64_t max_volume_bytes = std::uint64_t{2} << 30;  ///< of one volume; larger ones are refused
@@ -44,7 +46,12 @@ struct VolumeRequest {
   std::uint32_t reference_frame = 0;
 };
 
-enum class MediaType : std::uint8_t { png, jpeg };
+enum class MediaType : std::uint8_t {
+  png,
+  jpeg,
+  png16,  ///< values after the Modality LUT on the scale that Applied states; no window
+  raw,    ///< the same values as float32, little endian, row by row; NaN where there is nothing
+};
 
 struct RenderRequest {
   VolumeRequest volume;
@@ -54,6 +61,8 @@ struct RenderRequest {
   recon::Viewport viewport;             ///< 0 x 0: the volume's natural size, at most 1024 on the longer side
   std::optional<codec::Window> window;  ///< absent: of the series; malformed for a colour volume
   recon::Slab slab;                     ///< thickness 0: thin
+  recon::Interpolation interpolation = recon::Interpolation::linear;
+  double advance_mm = 0;  ///< moves the plane along the view, away from the camera
   MediaType media = MediaType::jpeg;
   int quality = 90;  ///< of JPEG, 1 to 100
 };
@@ -67,7 +76,9 @@ struct Applied {
   bool inverted = false;                ///< MONOCHROME1
   recon::Slab slab;
   std::size_t volume = 0, volumes = 0;  ///< index of the one shown, and how many the series holds
-  std::string geometry_class;
+  std::string geometry_class, frame_of_reference_uid;
+  /// png16: a sample s means s * value_scale + value_offset; 0 is also what lies outside.
+  double value_scale = 1, value_offset = 0;
 };
 
 struct RenderedImage {
@@ -76,6 +87,7 @@ struct RenderedImage {
   Applied applied;
   std::vector<std::string> warnings;  ///< what was odd, in plain language; no patient data
   std::string etag;                   ///< quoted; changes with series, request and renderer version
+  std::uint64_t series_version = 0;   ///< tells whether two pictures show the same state of the series
   bool was_cached = false;
   std::uint64_t build_us = 0, sample_us = 0, encode_us = 0;
 };
@@ -99,15 +111,19 @@ class Service {
   /// Errors, named in Error::where: not_found (no such series or instance), malformed (a parameter), unsupported (the
   /// series has no volume, or one that cannot be drawn truthfully; report_json() has the reasons frame by frame),
   /// limit_exceeded, out_of_memory (the budget is taken by builds: try again), and those of archive and codec.
-  Task<RenderedImage> render_mpr(RenderRequest request);
+  Task<RenderedImage> render(RenderRequest request);
 
-  /// The parameters that render_mpr would apply, without a picture (renderedvolumetricmetadata=yes). The volume is
+  /// The parameters that render would apply, without a picture (renderedvolumetricmetadata=yes). The volume is
   /// built only when the default window needs its voxels.
-  Task<Applied> resolve_mpr(RenderRequest request);
+  Task<Applied> resolve(RenderRequest request);
 
   /// The acceptance report of a series: volumes with dimensions, spacing, direction, origin and geometry class; what
   /// was odd; and for each instance and frame where it went or why it did not. From the index alone. Errors: not_found.
   Task<std::string> report_json(VolumeRequest request);
+
+  /// The voxels of a volume, with its geometry: for export. Held, it stays in memory whatever the cache does. Errors:
+  /// as render.
+  Task<std::shared_ptr<const BuiltVolume>> volume(VolumeRequest request);
 
   Stats stats() const;
 
@@ -118,5 +134,9 @@ class Service {
 
 /// One object of the DICOM JSON Model with the Rendered Volume Response Module (PS3.18 Annex K) for an MPR.
 std::string response_module_json(const Applied& applied);
+
+/// How pixels lie in the patient and what samples mean, as one line of JSON: origin_mm, right_mm, down_mm (pixel (i, j)
+/// is at origin + i right + j down), size, and for png16 and raw the type, scale and offset of the values.
+std::string plane_json(const Applied& applied, MediaType media);
 
 }  // namespace cairn::volumes

@@ -135,6 +135,10 @@ Result<std::string> gzip_of(const Chunk& pieces) {
   return out;
 }
 
+std::unique_ptr<BodySource> gzip_source(std::unique_ptr<BodySource> inner, io::WorkerPool& pool) {
+  return std::make_unique<GzipSource>(std::move(inner), pool);
+}
+
 void apply_gzip(const Request& request, Response& response, io::WorkerPool& pool) {
   const bool has_body = response.status != 204 && response.status != 304 && response.status != 206;
   if (!has_body || !is_text(response.headers.get("Content-Type"))) return;
@@ -142,7 +146,7 @@ void apply_gzip(const Request& request, Response& response, io::WorkerPool& pool
   if (response.headers.contains("Content-Encoding") || !takes_gzip(request.headers.joined("Accept-Encoding"))) return;
   if (!response.source && response.body.size() < kShortestWorthIt) return;
   if (!response.source) response.source = std::make_unique<TextSource>(std::exchange(response.body, {}));
-  response.source = std::make_unique<GzipSource>(std::move(response.source), pool);
+  response.source = gzip_source(std::move(response.source), pool);
   response.length.reset();
   response.headers.add("Content-Encoding", "gzip");
   if (const std::string etag(response.headers.get("ETag")); etag.starts_with('"')) {

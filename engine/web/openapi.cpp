@@ -116,6 +116,57 @@ const std::string_view kOpenApi = R"json({
         }
       }
     },
+    "/api/v1/studies/{study}/series/{series}/volume.nrrd": {
+      "get": {
+        "summary": "The volume as NRRD",
+        "description": "Values after the Modality LUT: int16 where all fit, else int32, else float32. Axes as they are, in LPS. A volume whose slices lie at uneven places is refused with 422: the format knows one step; a difference below 1 % of a voxel is named in Warning.",
+        "parameters": [
+          {"name": "study", "in": "path", "required": true, "description": "Study Instance UID", "schema": {"type": "string"}},
+          {"name": "series", "in": "path", "required": true, "description": "Series Instance UID", "schema": {"type": "string"}},
+          {"name": "volumeinputreference", "in": "query", "description": "SOP Instance UID, or UID,frame: of several volumes the one that holds it", "schema": {"type": "string"}}
+        ],
+        "responses": {
+          "200": {"description": "The file", "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}},
+          "400": {"$ref": "#/components/responses/Fault"},
+          "404": {"$ref": "#/components/responses/Fault"},
+          "422": {"$ref": "#/components/responses/Fault"}
+        }
+      }
+    },
+    "/api/v1/studies/{study}/series/{series}/volume.nii": {
+      "get": {
+        "summary": "The volume as NIfTI-1",
+        "description": "Values after the Modality LUT: int16 where all fit, else int32, else float32. Axes in RAS: sform, and qform where they are orthogonal. A volume whose slices lie at uneven places is refused with 422: the format knows one step; a difference below 1 % of a voxel is named in Warning.",
+        "parameters": [
+          {"name": "study", "in": "path", "required": true, "description": "Study Instance UID", "schema": {"type": "string"}},
+          {"name": "series", "in": "path", "required": true, "description": "Series Instance UID", "schema": {"type": "string"}},
+          {"name": "volumeinputreference", "in": "query", "description": "SOP Instance UID, or UID,frame: of several volumes the one that holds it", "schema": {"type": "string"}}
+        ],
+        "responses": {
+          "200": {"description": "The file", "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}},
+          "400": {"$ref": "#/components/responses/Fault"},
+          "404": {"$ref": "#/components/responses/Fault"},
+          "422": {"$ref": "#/components/responses/Fault"}
+        }
+      }
+    },
+    "/api/v1/studies/{study}/series/{series}/volume.nii.gz": {
+      "get": {
+        "summary": "The volume as NIfTI-1, gzipped",
+        "description": "Values after the Modality LUT: int16 where all fit, else int32, else float32. As volume.nii. A volume whose slices lie at uneven places is refused with 422: the format knows one step; a difference below 1 % of a voxel is named in Warning.",
+        "parameters": [
+          {"name": "study", "in": "path", "required": true, "description": "Study Instance UID", "schema": {"type": "string"}},
+          {"name": "series", "in": "path", "required": true, "description": "Series Instance UID", "schema": {"type": "string"}},
+          {"name": "volumeinputreference", "in": "query", "description": "SOP Instance UID, or UID,frame: of several volumes the one that holds it", "schema": {"type": "string"}}
+        ],
+        "responses": {
+          "200": {"description": "The file", "content": {"application/gzip": {"schema": {"type": "string", "format": "binary"}}}},
+          "400": {"$ref": "#/components/responses/Fault"},
+          "404": {"$ref": "#/components/responses/Fault"},
+          "422": {"$ref": "#/components/responses/Fault"}
+        }
+      }
+    },
     "/api/v1/openapi.json": {
       "get": {
         "summary": "This document",

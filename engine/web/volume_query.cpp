@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "engine/core/uid.h"
+#include "engine/dicom/dictionary.h"
 
 namespace cairn::web {
 namespace {
@@ -50,17 +51,6 @@ struct Viewpoint {
   }
 };
 
-Result<> parse_reference(std::string_view text, volumes::VolumeRequest& volume) {
-  const std::size_t slash = text.find('/');
-  const std::string_view uid = text.substr(0, slash);
-  if (!is_usable_uid(uid)) return fail(Errc::malformed, "volumeinputreference");
-  volume.reference_uid = uid;
-  if (slash == std::string_view::npos) return outcome::success();
-  CAIRN_TRY(volume.reference_frame, parse_number<std::uint32_t>(text.substr(slash + 1), "volumeinputreference"));
-  if (volume.reference_frame == 0) return fail(Errc::malformed, "volumeinputreference");
-  return outcome::success();
-}
-
 Result<> parse_method(std::string_view text, recon::Slab& slab) {
   if (text == "average_ip") {
     slab.projection = recon::Projection::mean;
@@ -83,12 +73,36 @@ Result<> parse_viewport(std::string_view text, recon::Viewport& viewport) {
   return outcome::success();
 }
 
+Result<> parse_interpolation(std::string_view text, recon::Interpolation& interpolation) {
+  if (text == "nearest") {
+    interpolation = recon::Interpolation::nearest;
+  } else if (text == "linear") {
+    interpolation = recon::Interpolation::linear;
+  } else if (text == "cubic") {
+    interpolation = recon::Interpolation::cubic;
+  } else {
+    return fail(Errc::malformed, "interpolation");
+  }
+  return outcome::success();
+}
+
+Result<> parse_planes(std::string_view text, PlaneStack& stack) {
+  const std::size_t comma = text.find(',');
+  if (comma == std::string_view::npos) return fail(Errc::malformed, "planes");
+  CAIRN_TRY(stack.count, parse_number<std::uint32_t>(text.substr(0, comma), "planes"));
+  CAIRN_TRY(stack.step_mm, parse_number<double>(text.substr(comma + 1), "planes"));
+  if (stack.count == 0 || stack.count > kMaxStackPlanes || !(stack.step_mm > 0) || stack.step_mm > 1e4)
+    return fail(Errc::malformed, "planes");
+  return outcome::success();
+}
+
 /// Literal names of parameters that would change what the picture shows, and are not there yet.
 const char* refused(std::string_view name) {
-  for (const char* known : {"swivelrange", "volumetriccurvepoint", "animationstepsize", "animationrate"}) {
+  for (const char* known : {"match", "swivelrange", "volumetriccurvepoint", "animationstepsize", "animationrate"}) {
     if (name == known) return known;
   }
-  return nullptr;
+  // The standard's examples write the attribute itself: CardiacRRIntervalSpecified=140-260.
+  return dicom::tag_of_keyword(name) ? "match by attribute" : nullptr;
 }
 
 Result<> parse_one(std::string_view name, const std::string& value, VolumeQuery& query, Viewpoint& viewpoint) {
@@ -116,10 +130,17 @@ Result<> parse_one(std::string_view name, const std::string& value, VolumeQuery&
   } else if (name == "mprslab") {
     CAIRN_TRY(render.slab.thickness_mm, parse_number<double>(value, "mprslab"));
     if (render.slab.thickness_mm < 0) return fail(Errc::malformed, "mprslab");
+  } else if (name == "interpolation") {
+    return parse_interpolation(value, render.interpolation);
+  } else if (name == "planes") {
+    return parse_planes(value, query.stack);
+  } else if (name == "bits") {
+    if (value != "8" && value != "16") return fail(Errc::malformed, "bits");
+    query.sixteen_bits = value == "16";
   } else if (name == "renderingmethod") {
     return parse_method(value, render.slab);
   } else if (name == "volumeinputreference") {
-    return parse_reference(value, render.volume);
+    return parse_volume_reference(value, render.volume);
   } else if (name == "renderedvolumetricmetadata") {
     if (value != "yes" && value != "no") return fail(Errc::malformed, "renderedvolumetricmetadata");
     query.metadata_only = value == "yes";
@@ -132,6 +153,17 @@ Result<> parse_one(std::string_view name, const std::string& value, VolumeQuery&
 }
 
 }  // namespace
+
+Result<> parse_volume_reference(std::string_view text, volumes::VolumeRequest& volume) {
+  const std::size_t separator = text.find_first_of(",/");
+  const std::string_view uid = text.substr(0, separator);
+  if (!is_usable_uid(uid)) return fail(Errc::malformed, "volumeinputreference");
+  volume.reference_uid = uid;
+  if (separator == std::string_view::npos) return outcome::success();
+  CAIRN_TRY(volume.reference_frame, parse_number<std::uint32_t>(text.substr(separator + 1), "volumeinputreference"));
+  if (volume.reference_frame == 0) return fail(Errc::malformed, "volumeinputreference");
+  return outcome::success();
+}
 
 Result<VolumeQuery> parse_volume_query(const Resource& path,
                                        const std::vector<std::pair<std::string, std::string>>& parameters) {

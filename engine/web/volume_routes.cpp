@@ -3,8 +3,11 @@
 #include "engine/dicom/tags.h"
 #include "engine/web/error_response.h"
 #include "engine/web/http_fields.h"
+#include "engine/web/multipart.h"
 #include "engine/web/resource.h"
+#include "engine/web/volume_export.h"
 #include "engine/web/volume_query.h"
+#include "engine/web/volume_stack.h"
 
 namespace cairn::web {
 namespace {
@@ -76,23 +79,62 @@ std::string timing(const volumes::RenderedImage& image) {
          entry("encode", image.encode_us);
 }
 
-Task<Response> picture(Services services, Request* request, Resource path, VolumeQuery query) {
-  const auto media = choose(accepted_by(*request), {"image/jpeg", "image/png"});
-  if (!media) {
-    co_return error_response(406, fail(Errc::unsupported, "Accept"), "on offer: image/jpeg, image/png");
+/// The media type that the request likes best; nullopt: none of those on offer.
+std::optional<volumes::MediaType> media_of(const Request& request, bool sixteen_bits) {
+  if (sixteen_bits) {
+    if (!choose(accepted_by(request), {"image/png"})) return std::nullopt;
+    return volumes::MediaType::png16;
   }
-  query.render.media = *media == 0 ? volumes::MediaType::jpeg : volumes::MediaType::png;
-  auto rendered = co_await services.volumes->render_mpr(query.render);
+  const auto media = choose(accepted_by(request), {"image/jpeg", "image/png", "application/octet-stream"});
+  if (!media) return std::nullopt;
+  return *media == 0 ? volumes::MediaType::jpeg : *media == 1 ? volumes::MediaType::png : volumes::MediaType::raw;
+}
+
+/// Parts of a stack are of the type that Accept names, alone or as the parameter of multipart/related.
+std::optional<volumes::MediaType> media_of_parts(const Request& request, bool sixteen_bits) {
+  if (const auto media = media_of(request, sixteen_bits)) return media;
+  for (const MediaRange& range : accepted_by(request)) {
+    if (!range.matches("multipart/related")) continue;
+    const std::string_view type = range.parameter("type");
+    if (type == "image/png") return sixteen_bits ? volumes::MediaType::png16 : volumes::MediaType::png;
+    if (sixteen_bits) continue;
+    if (type == "image/jpeg" || type.empty()) return volumes::MediaType::jpeg;
+    if (type == "application/octet-stream") return volumes::MediaType::raw;
+  }
+  return std::nullopt;
+}
+
+Task<Response> picture(Services services, Request* request, Resource path, VolumeQuery query) {
+  const bool stack = query.stack.count > 0;
+  const auto media = stack ? media_of_parts(*request, query.sixteen_bits) : media_of(*request, query.sixteen_bits);
+  if (!media) {
+    co_return error_response(
+        406, fail(Errc::unsupported, "Accept"),
+        "on offer: image/jpeg, image/png, application/octet-stream (float32); 16 bits as image/png");
+  }
+  query.render.media = *media;
+  if (stack) query.render.advance_mm = query.stack.advance_mm(0);
+  auto rendered = co_await services.volumes->render(query.render);
   if (!rendered) co_return render_error(rendered.error(), path);
-  const volumes::RenderedImage& image = rendered.value();
-  if (auto same = not_modified(*request, image.etag)) co_return std::move(*same);
-  Response response = Response::text(200, image.content_type, std::string(as_text(image.bytes)));
-  response.headers.add("ETag", image.etag);
+  volumes::RenderedImage& image = rendered.value();
+  Response response;
+  if (!stack) {
+    if (auto same = not_modified(*request, image.etag)) co_return std::move(*same);
+    response = Response::text(200, image.content_type, std::string(as_text(image.bytes)));
+    response.headers.add("ETag", image.etag);
+  }
   response.headers.add("Cache-Control", "private, no-cache");
   response.headers.add("Vary", "Accept");
   response.headers.add("Server-Timing", timing(image));
+  response.headers.add("Cairn-Plane", volumes::plane_json(image.applied, query.render.media));
   add_warnings(response, query.warnings);
   add_warnings(response, image.warnings);
+  if (stack) {
+    const std::string boundary = new_boundary();
+    response.headers.add("Content-Type",
+                         std::string("multipart/related; type=\"") + image.content_type + "\"; boundary=" + boundary);
+    response.source = stack_source(*services.volumes, std::move(query.render), query.stack, std::move(image), boundary);
+  }
   co_return response;
 }
 
@@ -100,7 +142,7 @@ Task<Response> response_module(Services services, Request* request, Resource pat
   if (!choose(accepted_by(*request), {kDicomJson, "application/json"})) {
     co_return error_response(406, fail(Errc::unsupported, "Accept"), "on offer: application/dicom+json");
   }
-  auto applied = co_await services.volumes->resolve_mpr(query.render);
+  auto applied = co_await services.volumes->resolve(query.render);
   if (!applied) co_return render_error(applied.error(), path);
   std::string text = "[" + volumes::response_module_json(applied.value()) + "]\n";
   Response response = Response::text(200, kDicomJson, std::move(text));
@@ -148,6 +190,7 @@ void add_volume_routes(Router& router, archive::Archive& archive, io::WorkerPool
       router.add("GET", level + name, [services](Request& request) { return render(services, &request); });
     }
   }
+  add_volume_export_routes(router, pool, service);
   router.add("GET", "/api/v1/studies/{study}/series/{series}/volume",
              [services](Request& request) { return report(services, &request); });
 }

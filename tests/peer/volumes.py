@@ -2,12 +2,16 @@
 """Every series below volumes/ as the server sees it: regular stacks have the geometry of reference.json, irregular ones
 are reported as odd, and each volume gives a picture of the size asked for.
 
-The reference was made with other software; values of voxels are compared in the unit tests, geometry here.
+The reference was made with other software. Where it has a NIfTI file too, ours (volume.nii.gz) must have the same voxels
+at the same places, whatever the order of rows and slices in the two.
 """
 import collections
+import glob
+import gzip
 import json
 import os
 import re
+import struct
 import subprocess
 import sys
 
@@ -43,6 +47,44 @@ def compare(name, stack, report):
     return faults
 
 
+def nifti(data):
+    """Voxels of the first time point and the affine of the sform (or, where there is none, nothing)."""
+    import numpy
+    if data[:2] == b'\x1f\x8b':
+        data = gzip.decompress(data)
+    shape = struct.unpack_from('<8h', data, 40)
+    kind, = struct.unpack_from('<h', data, 70)
+    start, slope, intercept = struct.unpack_from('<3f', data, 108)
+    dtype = {2: 'u1', 4: '<i2', 8: '<i4', 16: '<f4', 64: '<f8', 256: 'i1', 512: '<u2', 768: '<u4'}.get(kind)
+    if dtype is None or struct.unpack_from('<h', data, 254)[0] == 0 or shape[0] not in (3, 4):
+        return None
+    extents = shape[1:4]
+    count = extents[0] * extents[1] * extents[2]
+    voxels = numpy.frombuffer(data, dtype, count, int(start)).reshape(extents, order='F')
+    if slope not in (0, 1) or intercept != 0:
+        voxels = voxels * slope + intercept
+    affine = numpy.eye(4)
+    affine[:3] = numpy.array(struct.unpack_from('<12f', data, 280)).reshape(3, 4)
+    return voxels, affine
+
+
+def compare_nifti(name, ours, theirs):
+    """None when they hold the same voxels at the same places, else what is wrong."""
+    import numpy
+    (a, from_a), (b, to_b) = theirs, ours
+    grid = numpy.linalg.inv(to_b) @ from_a
+    index = numpy.stack(numpy.meshgrid(*[numpy.arange(n) for n in a.shape], indexing='ij'), -1).reshape(-1, 3)
+    at = index @ grid[:3, :3].T + grid[:3, 3]
+    whole = numpy.rint(at).astype(int)
+    if abs(at - whole).max() > 2e-3:
+        return f'{name}: voxels lie {abs(at - whole).max():.4f} voxels beside those of the reference'
+    if not ((whole >= 0) & (whole < b.shape)).all() or a.size != b.size:
+        return f'{name}: {b.shape} voxels, {a.shape} in the reference, not at the same places'
+    if abs(a.reshape(-1) - b[tuple(whole.T)].astype(float)).max() > 1e-3:
+        return f'{name}: voxels differ from the reference'
+    return None
+
+
 def main():
     folder = h.data_folder()
     if folder is None:
@@ -54,7 +96,7 @@ def main():
         code, text = server.command('import', folder, seconds=600)
         h.expect(code in (0, 1), f'cairn import: exit status {code}\n{text[-2000:]}')
         server.start()
-        faults, regular, pictures = [], 0, 0
+        faults, regular, pictures, files = [], 0, 0, 0
         seen = collections.Counter()
         for name in os.listdir(folder):  # a series that lies in two folders is neither of the two in one archive
             seen.update({m.series for path in files_of(os.path.join(folder, name)) if (m := meta_of(path))})
@@ -84,6 +126,15 @@ def main():
                 if is_regular:
                     regular += 1
                     faults += compare(name, known[0], report)
+                    for path in glob.glob(os.path.join(folder, name, 'ref', '*.nii*')):
+                        with open(path, 'rb') as f:
+                            theirs = nifti(f.read())
+                        status, body = server.get(f'/api/v1/studies/{study}/series/{series}/volume.nii.gz', seconds=120)
+                        if theirs is not None and status == 200:
+                            files += 1
+                            faults += filter(None, [compare_nifti(name, nifti(body), theirs)])
+                        elif not (status == 422 and b'colour' in body):
+                            faults.append(f'{name}: volume.nii.gz of a regular stack: HTTP {status} {body[:200]}')
                 for v in report.get('volumes', [])[:2]:
                     status, body = server.get(f'/dicom-web/studies/{study}/series/{series}/renderedmpr?orientation=a&viewport=96,96', 'image/png', seconds=120)
                     if status != 200:
@@ -104,7 +155,8 @@ def main():
         h.report(faults, 30)
         h.expect(not faults, f'{len(faults)} faults')
         h.expect(regular >= 3 and pictures >= 5, f'only {regular} regular stacks and {pictures} pictures: nothing was tested')
-        h.log(f'{regular} regular stacks as in the reference, {pictures} pictures')
+        h.expect(files >= 2, f'only {files} NIfTI files compared')
+        h.log(f'{regular} regular stacks as in the reference, {pictures} pictures, {files} NIfTI files')
 
 
 if __name__ == '__main__':

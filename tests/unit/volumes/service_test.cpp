@@ -1,11 +1,15 @@
 #include "engine/volumes/service.h"
 
+#include <bit>
+#include <cmath>
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/json.hpp>
 #include <png.h>
 #include <zlib.h>
 
+#include "engine/core/bytes.h"
 #include "engine/io/worker_pool.h"
 #include "fake_archive.h"
 #include "synthetic.h"
@@ -80,7 +84,7 @@ class ServiceTest : public ::testing::Test {
 TEST_F(ServiceTest, DrawsTheCoronalPlaneWithHeadUpAndFillsInDefaults) {
   RenderRequest r = request("a");
   r.viewport = {80, 200};  // 8 mm x 20 mm
-  const auto image = wait(service_.render_mpr(r));
+  const auto image = wait(service_.render(r));
   ASSERT_TRUE(image) << to_string(image.error());
   EXPECT_STREQ(image.value().content_type, "image/png");
   const Picture p = decode_png(image.value().bytes);
@@ -95,16 +99,16 @@ TEST_F(ServiceTest, DrawsTheCoronalPlaneWithHeadUpAndFillsInDefaults) {
 }
 
 TEST_F(ServiceTest, SecondRequestUsesTheCacheAndGivesTheSameBytes) {
-  const auto first = wait(service_.render_mpr(request()));
+  const auto first = wait(service_.render(request()));
   const int opened = archive_.opened;
-  const auto second = wait(service_.render_mpr(request()));
+  const auto second = wait(service_.render(request()));
   ASSERT_TRUE(first && second);
   EXPECT_FALSE(first.value().was_cached);
   EXPECT_TRUE(second.value().was_cached);
   EXPECT_EQ(archive_.opened, opened);
   EXPECT_EQ(first.value().bytes, second.value().bytes);
   EXPECT_EQ(first.value().etag, second.value().etag);
-  EXPECT_NE(first.value().etag, wait(service_.render_mpr(request("l"))).value().etag);
+  EXPECT_NE(first.value().etag, wait(service_.render(request("l"))).value().etag);
   EXPECT_EQ(service_.stats().cached_volumes, 1u);
   EXPECT_EQ(service_.stats().pictures, 3u);
 }
@@ -113,7 +117,7 @@ TEST_F(ServiceTest, RequestsForOneColdVolumeShareOneBuild) {
   asio::io_context io;
   int good = 0;
   for (int n = 0; n < 8; ++n) {
-    start<RenderedImage>(io, service_.render_mpr(request()), [&](Result<RenderedImage> r) { good += r.has_value(); });
+    start<RenderedImage>(io, service_.render(request()), [&](Result<RenderedImage> r) { good += r.has_value(); });
   }
   auto guard = asio::make_work_guard(io);
   for (int n = 0; n < 500 && good < 8; ++n) io.run_for(std::chrono::milliseconds(10));
@@ -123,12 +127,12 @@ TEST_F(ServiceTest, RequestsForOneColdVolumeShareOneBuild) {
 }
 
 TEST_F(ServiceTest, ANewInstanceMakesANewVolume) {
-  const auto before = wait(service_.render_mpr(request("a")));
+  const auto before = wait(service_.render(request("a")));
   test::Slice s;
   s.instance = "1.2.3.4.5.77";
   s.position = "0\\0\\20";
   archive_.put(test::slice_file(s));
-  const auto after = wait(service_.render_mpr(request("a")));
+  const auto after = wait(service_.render(request("a")));
   ASSERT_TRUE(before && after);
   EXPECT_FALSE(after.value().was_cached);
   EXPECT_NE(before.value().etag, after.value().etag);
@@ -138,7 +142,7 @@ TEST_F(ServiceTest, ANewInstanceMakesANewVolume) {
 
 TEST_F(ServiceTest, BadRequestsAreNamedBeforeAnythingIsBuilt) {
   auto error = [&](RenderRequest r) {
-    const auto answer = wait(service_.render_mpr(std::move(r)));
+    const auto answer = wait(service_.render(std::move(r)));
     return answer ? Error{} : answer.error();
   };
   RenderRequest r = request();
@@ -177,7 +181,7 @@ TEST_F(ServiceTest, SeriesWithoutGeometryIsRefusedAndTheReportSaysWhy) {
   archive_.put(test::slice_file(s));
   RenderRequest r = request();
   r.volume.series_uid = "1.2.3.5";
-  EXPECT_TRUE(wait(service_.render_mpr(r)).error() == Errc::unsupported);
+  EXPECT_TRUE(wait(service_.render(r)).error() == Errc::unsupported);
   const auto report = wait(service_.report_json(r.volume));
   ASSERT_TRUE(report);
   const json::object o = json::parse(report.value()).as_object();
@@ -201,16 +205,16 @@ TEST_F(ServiceTest, ReportAccountsForEveryInstance) {
 TEST_F(ServiceTest, ResolvedParametersAskedForAgainGiveTheSamePicture) {
   RenderRequest r = request("l");
   r.window.reset();
-  const auto applied = wait(service_.resolve_mpr(r));
+  const auto applied = wait(service_.resolve(r));
   ASSERT_TRUE(applied);
   const json::object module = json::parse(response_module_json(applied.value())).as_object();
   EXPECT_EQ(module.at("00720510").at("Value").at(0).as_string(), "MPR");
   EXPECT_EQ(module.at("00701605").at("Value"), (json::array{0.0, 0.0, 1.0}));
-  const auto by_orientation = wait(service_.render_mpr(r));
+  const auto by_orientation = wait(service_.render(r));
   r.orientation.reset();
   r.viewpoint = applied.value().camera;
   r.window = applied.value().window;
-  const auto by_viewpoint = wait(service_.render_mpr(r));
+  const auto by_viewpoint = wait(service_.render(r));
   ASSERT_TRUE(by_orientation && by_viewpoint);
   EXPECT_EQ(by_orientation.value().bytes, by_viewpoint.value().bytes);
 }
@@ -218,12 +222,12 @@ TEST_F(ServiceTest, ResolvedParametersAskedForAgainGiveTheSamePicture) {
 TEST_F(ServiceTest, InstanceAndReferenceChooseTheVolume) {
   RenderRequest r = request();
   r.volume.instance_uid = "1.2.3.4.5.4";
-  const auto one = wait(service_.render_mpr(r));
+  const auto one = wait(service_.render(r));
   ASSERT_TRUE(one);
   EXPECT_EQ(decode_png(one.value().bytes).grey[4 * 8 + 4], static_cast<std::uint8_t>(77));  // value 30 of 0..100
   r = request();
   r.volume.reference_uid = "1.2.3.4.5.4";
-  EXPECT_EQ(wait(service_.render_mpr(r)).value().applied.volume, 0u);
+  EXPECT_EQ(wait(service_.render(r)).value().applied.volume, 0u);
 }
 
 TEST_F(ServiceTest, Monochrome1IsInvertedAndTheSurroundStaysBlack) {
@@ -236,7 +240,7 @@ TEST_F(ServiceTest, Monochrome1IsInvertedAndTheSurroundStaysBlack) {
   RenderRequest r = request();
   r.volume.series_uid = "1.2.3.6";
   r.viewport = {32, 16};
-  const auto image = wait(service_.render_mpr(r));
+  const auto image = wait(service_.render(r));
   ASSERT_TRUE(image);
   EXPECT_TRUE(image.value().applied.inverted);
   const Picture p = decode_png(image.value().bytes);
@@ -274,7 +278,7 @@ TEST_F(ServiceTest, DeflatedInstancesAreInflatedForTheirPixels) {
   RenderRequest r = request();
   r.volume.series_uid = "1.2.3.7";
   r.volume.instance_uid = "1.2.3.7.3";
-  const auto image = wait(service_.render_mpr(r));
+  const auto image = wait(service_.render(r));
   ASSERT_TRUE(image) << to_string(image.error());
   EXPECT_EQ(decode_png(image.value().bytes).grey[8 * 4 + 4], 128);  // 50 of 0 to 100
 }
@@ -282,13 +286,57 @@ TEST_F(ServiceTest, DeflatedInstancesAreInflatedForTheirPixels) {
 TEST_F(ServiceTest, JPEGIsMadeWhenAskedFor) {
   RenderRequest r = request();
   r.media = MediaType::jpeg;
-  const auto image = wait(service_.render_mpr(r));
+  const auto image = wait(service_.render(r));
   ASSERT_TRUE(image);
   EXPECT_STREQ(image.value().content_type, "image/jpeg");
   EXPECT_EQ(image.value().bytes.at(0), std::byte{0xff});
   EXPECT_EQ(image.value().bytes.at(1), std::byte{0xd8});
   r.quality = 101;
-  EXPECT_TRUE(wait(service_.render_mpr(r)).error() == Errc::malformed);
+  EXPECT_TRUE(wait(service_.render(r)).error() == Errc::malformed);
+}
+
+TEST_F(ServiceTest, GivesValuesAsTheyAreAndSaysWhatTheyMean) {
+  RenderRequest r = request();
+  r.window.reset();
+  r.viewport = {8, 8};
+  r.media = MediaType::raw;
+  r.advance_mm = -3;  // between slices, 3 mm nearer to the feet, where the camera stands
+  const auto raw = wait(service_.render(r));
+  ASSERT_TRUE(raw) << to_string(raw.error());
+  EXPECT_STREQ(raw.value().content_type, "application/octet-stream");
+  ASSERT_EQ(raw.value().bytes.size(), 8u * 8 * 4);
+  const float value = std::bit_cast<float>(load_le<std::uint32_t>(raw.value().bytes.data() + 4 * 27));
+  EXPECT_FLOAT_EQ(value, 30);  // the middle of ten slices is at 45; slices are 2 mm and 10 apart
+
+  r.media = MediaType::png16;
+  const auto png = wait(service_.render(r));
+  ASSERT_TRUE(png) << to_string(png.error());
+  const Applied& a = png.value().applied;
+  EXPECT_EQ(a.value_scale, 1);
+  EXPECT_EQ(a.value_offset, -32768);
+  EXPECT_EQ(png.value().bytes.at(24), std::byte{16});  // bit depth in IHDR
+  const auto stated = json::parse(plane_json(a, MediaType::png16)).as_object();
+  EXPECT_EQ(stated.at("type"), "uint16");
+  EXPECT_EQ(stated.at("offset").as_double(), -32768);
+  EXPECT_EQ(stated.at("frame_of_reference_uid"), "1.2.3.99");
+  EXPECT_NE(png.value().etag, raw.value().etag);
+
+  r.window = codec::Window{50, 100, codec::VOIFunction::linear};
+  EXPECT_TRUE(wait(service_.render(r)).error() == Errc::malformed);
+}
+
+TEST_F(ServiceTest, NearestShowsStoredValuesOnly) {
+  RenderRequest r = request("a");
+  r.window.reset();
+  r.viewport = {40, 100};
+  r.media = MediaType::raw;
+  r.interpolation = recon::Interpolation::nearest;
+  const auto raw = wait(service_.render(r));
+  ASSERT_TRUE(raw);
+  for (std::size_t n = 0; n < 40 * 100; ++n) {
+    const float value = std::bit_cast<float>(load_le<std::uint32_t>(raw.value().bytes.data() + 4 * n));
+    EXPECT_EQ(std::fmod(value, 10.0f), 0) << value;
+  }
 }
 
 TEST(ServiceLimits, AVolumeLargerThanTheBudgetIsRefused) {
@@ -302,7 +350,7 @@ TEST(ServiceLimits, AVolumeLargerThanTheBudgetIsRefused) {
   Result<RenderedImage> result = fail(Errc::internal, "not finished");
   RenderRequest r;
   r.volume = {"1.2.3", "1.2.3.4", "", "", 0};
-  start<RenderedImage>(io, service.render_mpr(r), [&](Result<RenderedImage> got) { result = std::move(got); });
+  start<RenderedImage>(io, service.render(r), [&](Result<RenderedImage> got) { result = std::move(got); });
   auto guard = asio::make_work_guard(io);
   io.run_for(std::chrono::milliseconds(300));
   EXPECT_TRUE(result.error() == Errc::limit_exceeded);

@@ -64,6 +64,15 @@ TEST(VolumeQuery, NamesTheParameterThatIsWrong) {
                                          {"viewpointup", "1,2,inf"},
                                          {"volumeinputreference", "abc"},
                                          {"volumeinputreference", "1.2/0"},
+                                         {"volumeinputreference", "1.2,x"},
+                                         {"interpolation", "sinc"},
+                                         {"planes", "4"},
+                                         {"planes", "0,1"},
+                                         {"planes", "9999,1"},
+                                         {"planes", "4,0"},
+                                         {"planes", "4,nan"},
+                                         {"planes", "4,-1"},
+                                         {"bits", "12"},
                                          {"renderedvolumetricmetadata", "maybe"},
                                          {"swivelrange", "30"},
                                          {"animationrate", "5"}}) {
@@ -71,6 +80,27 @@ TEST(VolumeQuery, NamesTheParameterThatIsWrong) {
     ASSERT_FALSE(result) << name << '=' << value;
     EXPECT_STREQ(result.error().where, name.c_str()) << value;
   }
+}
+
+TEST(VolumeQuery, TakesCairnsOwnParameters) {
+  const auto query =
+      parse_volume_query(
+          kSeries,
+          Pairs{{"interpolation", "cubic"}, {"planes", "5,2.5"}, {"bits", "16"}, {"volumeinputreference", "1.2.3.4,7"}})
+          .value();
+  EXPECT_EQ(query.render.interpolation, recon::Interpolation::cubic);
+  EXPECT_EQ(query.stack.count, 5u);
+  EXPECT_EQ(query.stack.advance_mm(0), -5);
+  EXPECT_EQ(query.stack.advance_mm(4), 5);
+  EXPECT_TRUE(query.sixteen_bits);
+  EXPECT_EQ(query.render.volume.reference_uid, "1.2.3.4");
+  EXPECT_EQ(query.render.volume.reference_frame, 7u);
+}
+
+// PS3.18 lets a server ignore parameters; a filter that is ignored would give another picture than was asked for.
+TEST(VolumeQuery, RefusesToIgnoreAFilter) {
+  EXPECT_EQ(parse_volume_query(kSeries, Pairs{{"CardiacRRIntervalSpecified", "140-260"}}).error(), Errc::unsupported);
+  EXPECT_EQ(parse_volume_query(kSeries, Pairs{{"match", "x"}}).error(), Errc::unsupported);
 }
 
 TEST(VolumeQuery, RefusesTwoWaysOfLooking) {
