@@ -80,8 +80,8 @@ std::string associations(const Config& config) {
   out +=
       "\nRole selection: a requestor may be the SCP of storage classes, for C-GET. Extended negotiation: storage at "
       "level 2, without "
-      "coercion, signatures kept; C-FIND with relational queries, combined ranges of date and time, and fuzzy matching "
-      "of names, each as "
+      "coercion, signatures kept; C-FIND with relational queries, combined ranges of date and time, fuzzy matching "
+      "of names, and matching of empty values, each as "
       "asked for, without timezone adjustment and without enhanced multi-frame views; C-MOVE and C-GET with relational "
       "retrieval. The user "
       "identity is read and not used.\n\nOf a storage context's transfer syntaxes the peer's first that can be stored "

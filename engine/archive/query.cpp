@@ -108,6 +108,8 @@ class Finder {
     return each_(std::move(match)) && (query_.limit == 0 || given_ < query_.limit);
   }
 
+  bool unwanted() const { return query_.keep_going && !query_.keep_going(); }
+
   void sort_keys(const Candidates& candidates);
   Result<> combine();
   Result<> locate();
@@ -118,6 +120,7 @@ class Finder {
   bool all_match(const Keys& keys, unsigned level, const dicom::DataSet& attributes) const;
   Result<bool> header_matches(const std::string& study_uid, const std::string& series_uid, const Keys& keys,
                               unsigned level) const;
+  Result<std::string> first_matching_study(const std::string& patient_id, const std::string& matching);
   Result<Keep> patient(const std::string& uid, const store::StudyRow& row);
   Result<Keep> series_of(const std::string& uid, const store::StudyRow& row);
   Result<Keep> instances_of(const Match& above, const std::string& study_uid, const std::string& series_uid);
@@ -139,6 +142,10 @@ class Finder {
   std::vector<CombinedRange> combined_;
   Place after_, place_;
   std::size_t passed_ = 0, given_ = 0, looked_at_ = 0;
+  struct {
+    std::optional<std::string> id;
+    std::string first_study;
+  } patient_;  // the last one looked at; his other studies mostly come next
 };
 
 constexpr unsigned kStudyLevel = 1, kSeriesLevel = 2, kInstanceLevel = 4;
@@ -242,9 +249,10 @@ Result<> Finder::locate() {
 
 Result<Finder::Keep> Finder::candidate(std::string_view uid, std::string_view place,
                                        std::optional<store::StudyRow>&& row) {
-  if ((++looked_at_ & 63) == 0 && query_.keep_going && !query_.keep_going()) return false;
   const bool resumed = place == after_.candidate;
   if (resumed && after_.series.empty()) return true;  // the one that was given last
+  if (looked_at_++ != 0 && unwanted())
+    return false;  // the first is looked at always, or a slow query would stand still
   place_ = {std::string(place), {}, {}};
   const std::string study_uid(uid);
   // A study that is only counted need not be read.
@@ -358,23 +366,33 @@ Result<> Finder::add_returns(Match& match, const std::string& study_uid, const s
   return outcome::success();
 }
 
-// A patient is told of by the first of his studies, by UID, that matches.
-Result<Finder::Keep> Finder::patient(const std::string& uid, const store::StudyRow& row) {
+/// By UID; `matching` is one that does.
+Result<std::string> Finder::first_matching_study(const std::string& patient_id, const std::string& matching) {
   Uids earlier;
-  CAIRN_TRYV(view_.each_study_of_patient(row.patient_id, [&](std::string_view other) {
-    if (other < uid) earlier.emplace_back(other);
+  CAIRN_TRYV(view_.each_study_of_patient(patient_id, [&](std::string_view other) {
+    if (other < matching) earlier.emplace_back(other);
     return true;
   }));
   for (const std::string& other : earlier) {
     const bool given =
         (studies_.empty() && !by_location_) || (by_location_ ? located_.contains(other) : allows(studies_, other));
     if (!given) continue;
-    CAIRN_TRY(const auto other_row, view_.study(other));
-    if (!other_row) continue;
+    CAIRN_TRY(const auto row, view_.study(other));
+    if (!row) continue;
     std::optional<Match> made;
-    CAIRN_TRY(const bool fits, study_matches(other, *other_row, made));
-    if (fits) return true;
+    CAIRN_TRY(const bool fits, study_matches(other, *row, made));
+    if (fits) return other;
   }
+  return matching;
+}
+
+// A patient is told of by the first of his studies that matches.
+Result<Finder::Keep> Finder::patient(const std::string& uid, const store::StudyRow& row) {
+  if (row.patient_id != patient_.id) {
+    CAIRN_TRY(patient_.first_study, first_matching_study(row.patient_id, uid));
+    patient_.id = row.patient_id;
+  }
+  if (patient_.first_study != uid) return true;
   return emit([&]() -> Result<Match> {
     CAIRN_TRY(Match match, store::decode_attributes(row.attributes));
     const dicom::DataSet all = match;
@@ -396,7 +414,9 @@ Result<Finder::Keep> Finder::series_of(const std::string& uid, const store::Stud
   const auto wanted = located_.find(uid);
   CAIRN_TRY(const auto all, view_.series_of_study(uid));
   CAIRN_TRY(const Match study, study_match(uid, row));
-  bool skip = place_.candidate == after_.candidate;
+  // What is gone since it was given cannot be gone on from: then the study comes again from its beginning.
+  bool skip = place_.candidate == after_.candidate &&
+              std::any_of(all.begin(), all.end(), [&](const auto& s) { return s.series_uid == after_.series; });
   for (const auto& [series_uid, series_row] : all) {
     const bool resumed = skip && series_uid == after_.series;
     if (skip && !resumed) continue;
@@ -428,12 +448,20 @@ Result<Finder::Keep> Finder::instances_of(const Match& above, const std::string&
   std::optional<Error> error;
   bool more = true;
   bool skip = !after_.instance.empty() && place_.candidate == after_.candidate && series_uid == after_.series;
+  if (skip) {
+    CAIRN_TRY(const auto last, view_.instance(after_.instance));
+    skip = last && last->series_instance_uid == series_uid && last->study_instance_uid == study_uid;
+  }
   const auto visit = [&](std::string_view sop_uid, std::string_view serialized) {
     if (skip) {
       skip = sop_uid != after_.instance;
       return true;
     }
     if (!allows(instances_, sop_uid)) return true;
+    if (!place_.instance.empty() && unwanted()) {  // a long series of which little matches
+      if (query_.place != nullptr) *query_.place = place_.encode();
+      return more = false;
+    }
     const Result<Keep> keep = instance(above, std::string(sop_uid), serialized);
     if (!keep) error = keep.error();
     more = keep && keep.value();

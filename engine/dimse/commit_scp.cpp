@@ -6,6 +6,7 @@
 #include "engine/core/log.h"
 #include "engine/dimse/collect.h"
 #include "engine/dimse/commitments.h"
+#include "engine/dimse/discard.h"
 #include "engine/dimse/session.h"
 #include "engine/dimse/status.h"
 
@@ -120,6 +121,15 @@ asio::awaitable<bool> Session::report_commitment(std::string information, std::u
   reports_.erase(id);
   if (!report->status) late_reports_.insert(id);
   co_return report->status == 0;
+}
+
+Task<bool> Session::take_report_answer(std::uint8_t context_id, const CommandSet& command) {
+  if (command.command != CommandField::n_event_report_rsp || !report_answered(command)) co_return false;
+  if (command.has_data_set()) {  // Event Reply: there is none to this event
+    Discard discard;
+    CAIRN_CO_TRYV(co_await association_->receive_data(context_id, discard));
+  }
+  co_return true;
 }
 
 /// False: no report of ours has this message ID.

@@ -64,16 +64,20 @@ struct PageMaker {
 
 }  // namespace
 
-bool Session::cancelled(std::uint16_t message_id, Result<>& state) {
-  const auto waiting = association_->peek_command();
-  if (!waiting) {
-    state = waiting.error();
-    return false;
+Task<bool> Session::cancelled(std::uint16_t message_id) {
+  for (;;) {
+    CAIRN_CO_TRY(const auto waiting, association_->peek_command());
+    if (!waiting) co_return false;
+    const auto command = dicom::decode_command(*waiting);
+    if (!command) co_return false;
+    const bool cancel = command.value().command == CommandField::c_cancel_rq &&
+                        command.value().message_id_being_responded_to == message_id;
+    if (!cancel && command.value().command != CommandField::n_event_report_rsp) co_return false;
+    CAIRN_CO_TRY(const auto incoming, co_await association_->next_command());
+    if (cancel) co_return true;
+    CAIRN_CO_TRY(const bool taken, co_await take_report_answer(incoming.context_id, command.value()));
+    if (!taken) co_return fail(Errc::malformed, "response to a request that was never made");
   }
-  if (!waiting.value()) return false;
-  const auto command = dicom::decode_command(*waiting.value());
-  return command && command.value().command == CommandField::c_cancel_rq &&
-         command.value().message_id_being_responded_to == message_id;
 }
 
 Task<> Session::find(const Context& context, std::uint8_t context_id, CommandSet request) {
@@ -92,7 +96,7 @@ Task<> Session::find(const Context& context, std::uint8_t context_id, CommandSet
     co_return co_await refuse(context_id, request, find_status(identifier.error()), identifier.error());
   }
   const auto root = context.abstract_syntax == dicom::uids::kPatientRootFind ? QueryRoot::patient : QueryRoot::study;
-  auto read = FindRequest::read(identifier.value(), root);
+  auto read = FindRequest::read(identifier.value(), root, context.empty_values);
   if (!read) co_return co_await refuse(context_id, request, find_status(read.error()), read.error());
 
   read.value().query.combined_date_time = context.combined_date_time;
@@ -109,18 +113,16 @@ Task<> Session::find(const Context& context, std::uint8_t context_id, CommandSet
   std::uint64_t sent = 0;
   std::size_t offset = 0;
   std::string after;
-  Result<> state = outcome::success();
   for (std::size_t page_bytes = kFirstPageBytes;; page_bytes = std::min(4 * page_bytes, kLargestPageBytes)) {
     PageMaker work{&env_->archive, shared, encoding, env_->options.ae_title, after, offset, page_bytes};
     const Page page = co_await env_->pool.run(io::WorkClass::interactive, std::move(work));
     if (page.error) co_return co_await refuse(context_id, request, find_status(*page.error), *page.error);
     for (const std::string& match : page.identifiers) {
-      if (cancelled(*request.message_id, state)) {
-        CAIRN_CO_TRYV(co_await association_->next_command());  // the cancel itself
+      CAIRN_CO_TRY(const bool cancel, co_await cancelled(*request.message_id));
+      if (cancel) {
         status = Status::cancelled;
         break;
       }
-      CAIRN_CO_TRYV(state);
       if (most != 0 && sent == most) {
         co_return co_await refuse(context_id, request, Status::out_of_resources,
                                   fail(Errc::limit_exceeded, "matches: ask for less"));
@@ -131,11 +133,10 @@ Task<> Session::find(const Context& context, std::uint8_t context_id, CommandSet
     }
     offset += page.seen;
     if (!page.place.empty()) after = page.place;
-    if (page.more && page.identifiers.empty() && cancelled(*request.message_id, state)) {
-      CAIRN_CO_TRYV(co_await association_->next_command());
-      status = Status::cancelled;
+    if (page.more && page.identifiers.empty()) {
+      CAIRN_CO_TRY(const bool cancel, co_await cancelled(*request.message_id));
+      if (cancel) status = Status::cancelled;
     }
-    CAIRN_CO_TRYV(state);
     if (!page.more || status != Status::success) break;
   }
   respond(context_id, dicom::make_response(request, static_cast<std::uint16_t>(status)));

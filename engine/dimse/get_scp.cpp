@@ -100,31 +100,26 @@ Task<CommandSet> Session::sub_operation_response(std::uint16_t message_id, std::
     }
     if (command.command == CommandField::c_cancel_rq) {
       cancelled = cancelled || command.message_id_being_responded_to == get_message_id;
-    } else if (command.command == CommandField::n_event_report_rsp && report_answered(command)) {
       continue;
-    } else if (dicom::is_response(command.command)) {
-      co_return fail(Errc::malformed, "response to a request that was never made");
-    } else {
-      CAIRN_CO_TRYV(co_await refuse(incoming.context_id, command, Status::out_of_resources,
-                                    fail(Errc::conflict, "another request during C-GET")));
     }
+    CAIRN_CO_TRY(const bool taken, co_await take_report_answer(incoming.context_id, command));
+    if (taken) continue;
+    if (dicom::is_response(command.command)) {
+      co_return fail(Errc::malformed, "response to a request that was never made");
+    }
+    CAIRN_CO_TRYV(co_await refuse(incoming.context_id, command, Status::out_of_resources,
+                                  fail(Errc::conflict, "another request during C-GET")));
   }
 }
 
 Task<> Session::send_instances(ObjectFeed& feed, std::uint8_t context_id, const CommandSet& request,
                                SubOperations& operations, bool& is_cancelled) {
-  Result<> state = outcome::success();
   while (!is_cancelled) {
     if (stopping_) co_return fail(Errc::cancelled, "shutting down");
     const auto object = co_await feed.next();
     if (!object) break;
-    // Nothing but a cancel is expected now.
-    if (cancelled(*request.message_id, state)) {
-      CAIRN_CO_TRYV(co_await association_->next_command());
-      is_cancelled = true;
-      break;
-    }
-    CAIRN_CO_TRYV(state);
+    CAIRN_CO_TRY(is_cancelled, co_await cancelled(*request.message_id));
+    if (is_cancelled) break;
     const StoredObject& stored = object->stored;
     if (stored.error) {
       operations.failed(stored.sop_instance_uid, to_string(*stored.error));

@@ -85,16 +85,16 @@ bool proposes(const pdu::AssociateRQ& request, const std::string& sop_class) {
 }
 
 // PS3.4 §B.3.1: level 2 (full) storage, digital signatures kept bit for bit, no coercion of elements.
-// PS3.4 §C.5.1.1: relational queries, combined date-time matching and fuzzy matching of names as asked for; timezone
-// adjustment and views of enhanced multi-frame objects no. §C.5.2.1, §C.5.3.1: relational retrieval yes, enhanced
-// multi-frame conversion no.
+// PS3.4 §C.5.1.1: relational queries, combined date-time matching, fuzzy matching of names and matching of empty values
+// as asked for; timezone adjustment and views of enhanced multi-frame objects no. §C.5.2.1, §C.5.3.1: relational
+// retrieval yes, enhanced multi-frame conversion no.
 std::string application_information(SOPClassKind kind, const std::string& asked) {
   if (kind == SOPClassKind::storage) return {"\2\0\3\0\0\0", 6};
-  std::string information(std::min<std::size_t>(asked.size(), 5), '\0');
+  std::string information(std::min<std::size_t>(asked.size(), 7), '\0');
   const bool retrieve = kind == SOPClassKind::query_get || kind == SOPClassKind::query_move;
-  const std::size_t granted = retrieve ? 1 : kind == SOPClassKind::query_find ? 3 : 0;
-  for (std::size_t i = 0; i < std::min(granted, information.size()); ++i) {
-    if (asked[i] == 1) information[i] = '\1';
+  const std::string_view granted = retrieve ? "1" : kind == SOPClassKind::query_find ? "111001" : "";
+  for (std::size_t i = 0; i < std::min(granted.size(), information.size()); ++i) {
+    if (granted[i] == '1' && asked[i] == 1) information[i] = '\1';
   }
   return information;
 }
@@ -140,6 +140,7 @@ Agreement negotiate(const pdu::AssociateRQ& request, const Options& options) {
       if (*kind != SOPClassKind::query_find || !context || context->abstract_syntax != extended.sop_class_uid) continue;
       context->combined_date_time = information.size() > 1 && information[1] == 1;
       context->fuzzy_names = information.size() > 2 && information[2] == 1;
+      context->empty_values = information.size() > 5 && information[5] == 1;
     }
     user.extended.push_back({extended.sop_class_uid, std::move(information)});
   }

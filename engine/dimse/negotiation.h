@@ -18,7 +18,7 @@ struct Context {
   dicom::SOPClassKind kind = dicom::SOPClassKind::storage;
   std::string abstract_syntax, transfer_syntax;
   /// Of a C-FIND (PS3.4 §C.5.1.1), as answered: ranges of a date and its time are one; names match fuzzily.
-  bool combined_date_time = false, fuzzy_names = false;
+  bool combined_date_time = false, fuzzy_names = false, empty_values = false;
 };
 
 struct Agreement {

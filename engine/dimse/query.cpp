@@ -48,15 +48,16 @@ Result<std::vector<std::string>> uid_list(const dicom::DataSet& identifier, Tag 
   return uids;
 }
 
-bool is_universal(const Element& key) {
+bool is_universal(const Element& key, bool empty_values) {
   if (!key.items.empty()) {
-    return std::all_of(key.items.begin(), key.items.end(), [](const dicom::DataSet& item) {
-      return std::all_of(item.elements().begin(), item.elements().end(), is_universal);
+    return std::all_of(key.items.begin(), key.items.end(), [&](const dicom::DataSet& item) {
+      return std::all_of(item.elements().begin(), item.elements().end(),
+                         [&](const Element& inner) { return is_universal(inner, empty_values); });
     });
   }
   std::string_view value = key.value;
   while (!value.empty() && (value.back() == ' ' || value.back() == '\0')) value.remove_suffix(1);
-  return value.empty() || value == "*" || value == "\"\"";
+  return value.empty() || value == "*" || (value == "\"\"" && !empty_values);
 }
 
 // What a response carries without being a key.
@@ -77,14 +78,14 @@ bool is_text_or_number(VR vr) {
 }
 
 // A key to match on (PS3.4 §C.2.2.2); `usable` turns false where a value cannot be compared.
-Result<archive::Key> key_of(const dicom::DataSet& data_set, const Element& element, bool& usable) {
+Result<archive::Key> key_of(const dicom::DataSet& data_set, const Element& element, bool empty_values, bool& usable) {
   archive::Key key{element.tag, element.vr == VR::UN ? dicom::vr_of(element.tag) : element.vr, {}, {}};
   if (key.vr == VR::SQ) {
     if (element.items.empty()) return key;
     const dicom::DataSet& item = element.items.front();  // a sequence key has one item (PS3.4 §C.2.2.2.6)
     for (const Element& inner : item.elements()) {
-      if (is_universal(inner)) continue;
-      CAIRN_TRY(auto made, key_of(item, inner, usable));
+      if (is_universal(inner, empty_values)) continue;
+      CAIRN_TRY(auto made, key_of(item, inner, empty_values, usable));
       key.items.push_back(std::move(made));
     }
     return key;
@@ -137,7 +138,7 @@ dicom::DataSet in_character_set(const dicom::DataSet& set, const std::string& ch
 
 }  // namespace
 
-Result<FindRequest> FindRequest::read(const dicom::DataSet& identifier, QueryRoot root) {
+Result<FindRequest> FindRequest::read(const dicom::DataSet& identifier, QueryRoot root, bool empty_values) {
   FindRequest request;
   request.level = identifier.text(tags::QueryRetrieveLevel);
   using archive::Level;
@@ -165,9 +166,10 @@ Result<FindRequest> FindRequest::read(const dicom::DataSet& identifier, QueryRoo
     if (is_housekeeping(element.tag)) continue;
     request.keys.push_back(element);
     request.query.returns.push_back(element.tag);
-    if (is_unique_key(element.tag) || is_universal(element) || (element.tag == tags::PatientID && !wild)) continue;
+    const bool listed = is_unique_key(element.tag) || (element.tag == tags::PatientID && !wild);
+    if (listed || is_universal(element, empty_values)) continue;
     bool usable = true;
-    CAIRN_TRY(archive::Key key, key_of(identifier, element, usable));
+    CAIRN_TRY(archive::Key key, key_of(identifier, element, empty_values, usable));
     request.unsupported_keys = request.unsupported_keys || !usable;
     const bool above_series = request.query.level == Level::study || request.query.level == Level::patient;
     if (key.tag == tags::Modality && above_series) key.tag = tags::ModalitiesInStudy;

@@ -21,9 +21,10 @@ struct FindRequest {
   std::string character_set;         ///< the request's Specific Character Set
   bool unsupported_keys = false;     ///< keys to match on that we treat as universal (binary values): status FF01
 
+  /// `empty_values`: a key of two quotation marks matches what is empty or absent, as negotiated; else it matches all.
   /// Errors: missing or malformed (Query/Retrieve Level), mismatch (a level that the root lacks), limit_exceeded (more
   /// values than a list may have).
-  static Result<FindRequest> read(const dicom::DataSet& identifier, QueryRoot root);
+  static Result<FindRequest> read(const dicom::DataSet& identifier, QueryRoot root, bool empty_values = false);
 
   /// The identifier of a pending response: the keys asked for, with the match's values or empty. Text is in the
   /// character set of the request when it has all its characters, else in UTF-8; plain ASCII needs none.

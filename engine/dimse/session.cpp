@@ -128,13 +128,8 @@ Task<> Session::serve() {
 Task<> Session::dispatch(std::uint8_t context_id, CommandSet request) {
   const Context* context = agreement_.context(context_id);
   if (context == nullptr) co_return fail(Errc::internal, "presentation context");
-  if (request.command == CommandField::n_event_report_rsp && report_answered(request)) {
-    if (request.has_data_set()) {  // Event Reply: there is none to this event
-      Discard discard;
-      CAIRN_CO_TRYV(co_await association_->receive_data(context_id, discard));
-    }
-    co_return outcome::success();
-  }
+  CAIRN_CO_TRY(const bool taken, co_await take_report_answer(context_id, request));
+  if (taken) co_return outcome::success();
   if (dicom::is_response(request.command)) {
     co_return fail(Errc::malformed, "response to a request that was never made");
   }

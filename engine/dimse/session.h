@@ -80,6 +80,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void requester_gone();
   asio::awaitable<void> until_moves_end();
   Task<> commit_action(const Context& context, std::uint8_t context_id, dicom::CommandSet request);
+  /// Takes in the answer to a report of ours, its data set too. False: `command` is none.
+  Task<bool> take_report_answer(std::uint8_t context_id, const dicom::CommandSet& command);
   bool report_answered(const dicom::CommandSet& response);
   void reports_lost();
   Task<> get(const Context& context, std::uint8_t context_id, dicom::CommandSet request);
@@ -106,8 +108,9 @@ class Session : public std::enable_shared_from_this<Session> {
                     net::Clock::time_point began);
   asio::awaitable<void> until_in_flight_below(unsigned limit);
   void wake();
-  /// Has the peer cancelled this request? `state` fails when the peer is gone.
-  bool cancelled(std::uint16_t message_id, Result<>& state);
+  /// Has the peer cancelled this request? Takes in what came before the cancel, and the cancel. Errors: the peer is
+  /// gone.
+  Task<bool> cancelled(std::uint16_t message_id);
   void respond(std::uint8_t context_id, const dicom::CommandSet& response, Bytes data = {});
   void log_end(const Error* error);
 
@@ -120,7 +123,7 @@ class Session : public std::enable_shared_from_this<Session> {
   bool stopping_ = false;
   bool between_messages_ = false;
 
-  unsigned in_flight_ = 0;  ///< stores whose commit is pending
+  unsigned in_flight_ = 0;                                 ///< stores whose commit is pending
   std::map<std::uint16_t, std::shared_ptr<Mover>> moves_;  ///< that run, by message ID
   struct Report;
   std::map<std::uint16_t, std::shared_ptr<Report>> reports_;  ///< of ours that wait for an answer, by message ID

@@ -197,6 +197,68 @@ TEST_F(QueryTest, PagesGoOnWhereTheyEndedAtEveryLevel) {
   }
 }
 
+TEST_F(QueryTest, AQueryThatIsInterruptedAtEveryStepComesToItsEnd) {
+  for (int i = 0; i < 5; ++i) put({"1." + std::to_string(i), "Name", "P", "20240101", "10", "A"}, 4);
+  Query query;
+  query.level = Level::instance;
+  query.keys = {{tags::InstanceNumber, VR::IS, {"3"}, {}}};
+  query.keep_going = [] { return false; };
+  std::vector<std::string> found;
+  std::string place;
+  std::size_t steps = 0;
+  for (bool more = true; more && steps < 200; ++steps) {
+    std::string before = std::exchange(place, {});
+    query.after = before;
+    query.place = &place;
+    for (const Match& match : find(query)) found.push_back(match.text(tags::SOPInstanceUID));
+    more = !place.empty();
+  }
+  EXPECT_THAT(found, ElementsAre("1.0.1.3", "1.1.1.3", "1.2.1.3", "1.3.1.3", "1.4.1.3"));
+  EXPECT_GT(steps, 15u) << "a step is one instance";
+}
+
+TEST_F(QueryTest, NothingIsPassedOverWhenTheLastMatchOfAPageIsRemoved) {
+  put({"1.1", "Name", "P", "20240101", "10", "A"}, 3);
+  put({"1.2", "Name", "P", "20240102", "10", "A"}, 3);
+  for (const Target& gone : {Target{"1.2", "1.2.1", "1.2.1.2"}, Target{"1.2", "1.2.1", {}}, Target{"1.2", {}, {}}}) {
+    Query query;
+    query.level = Level::instance;
+    query.limit = 2;
+    std::string place;
+    query.place = &place;
+    EXPECT_EQ(find(query).back().text(tags::SOPInstanceUID), "1.2.1.2");
+    const auto removed = run(archive().remove(gone, {}, true));
+    ASSERT_TRUE(removed) << to_string(removed.error());
+    query.limit = 0;
+    query.after = std::exchange(place, {});
+    std::vector<std::string> rest;
+    for (const Match& match : find(query)) rest.push_back(match.text(tags::SOPInstanceUID));
+    EXPECT_THAT(rest, ::testing::IsSupersetOf({"1.1.1.1", "1.1.1.2", "1.1.1.3"}));
+    EXPECT_EQ(std::count(rest.begin(), rest.end(), "1.2.1.3"), gone.sop_instance_uid.empty() ? 0 : 1);
+    ASSERT_TRUE(run(archive().restore(removed.value().sequence, {})));
+  }
+}
+
+TEST_F(QueryTest, APatientOfManyStudiesIsOneMatchOnEveryPage) {
+  for (int i = 0; i < 12; ++i)
+    put({"1." + std::to_string(10 + i), "Name", "P", "20240101", "10", "A" + std::to_string(i)});
+  put({"2.1", "Other", "Q", "20240101", "10", "B"});
+  Query query;
+  query.level = Level::patient;
+  query.keys = {{tags::AccessionNumber, VR::SH, {"A9", "A11", "B"}, {}}};
+  query.limit = 1;
+  std::string place;
+  query.place = &place;
+  std::vector<std::string> found;
+  for (int page = 0; page < 5; ++page) {
+    const auto some = find(query);
+    if (some.empty()) break;
+    found.push_back(some.front().text(tags::PatientID));
+    query.after = std::exchange(place, {});
+  }
+  EXPECT_THAT(found, ElementsAre("P", "Q"));
+}
+
 TEST_F(QueryTest, ReturnsWhatIsAskedForFromAnywhereInTheHeader) {
   fill();
   Query query;

@@ -221,6 +221,43 @@ TEST_F(Commitment, IsReportedOnTheAssociationThatIsStillOpen) {
   EXPECT_EQ(peer.response().event_type_id, 1) << "all is committed";
 }
 
+TEST_F(Commitment, AnAnswerToItsReportHidesNoCancel) {
+  for (int i = 0; i < 2000; ++i) {
+    server->archive.matches.emplace_back().set_text(tags::StudyInstanceUID, dicom::VR::UI, "1." + std::to_string(i));
+  }
+  for (const bool with_data : {false, true}) {
+    Peer peer(server->port());
+    peer.associate(rq);
+    peer.send(Peer::message(7, action(1), information(with_data ? "1.9.2" : "1.9.1", {{kCT, "1.2.1"}})));
+    ASSERT_EQ(peer.response().status, 0);
+    const auto report = peer.response();
+    ASSERT_EQ(report.command, dicom::CommandField::n_event_report_rq);
+    dicom::CommandSet find, cancel;
+    find.command = dicom::CommandField::c_find_rq;
+    find.affected_sop_class_uid = dicom::uids::kStudyRootFind;
+    find.message_id = 5;
+    find.data_set_type = 0;
+    cancel.command = dicom::CommandField::c_cancel_rq;
+    cancel.message_id_being_responded_to = 5;
+    dicom::DataSet keys;
+    keys.set_text(tags::QueryRetrieveLevel, dicom::VR::CS, "STUDY");
+    keys.set_text(tags::StudyInstanceUID, dicom::VR::UI, "");
+    auto answer = dicom::make_response(report, 0);
+    if (with_data) answer.data_set_type = 0;
+    peer.send(Peer::message(5, find, keys.encode({.explicit_vr = false})) + Peer::message(7, answer, "") +
+              Peer::message(5, cancel));
+    std::uint16_t status = 0xff00;
+    int responses = 0;
+    for (; status == 0xff00; ++responses) {
+      std::string data;
+      status = peer.response(&data).status.value_or(1);
+    }
+    EXPECT_EQ(status, 0xfe00);
+    EXPECT_LT(responses, 10);
+    EXPECT_TRUE(peer.alive());
+  }
+}
+
 TEST_F(Commitment, WhatIsNotTakenStaysInTheJournal) {
   server->archive.add(kCT, "1.2.1", "1.2.840.10008.1.2.1", "abc ");
   {

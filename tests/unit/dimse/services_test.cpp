@@ -344,13 +344,21 @@ TEST(Find, WhatIsNegotiatedDecidesHowDatesAndNamesMatch) {
   request.affected_sop_class_uid = dicom::uids::kStudyRootFind;
   request.message_id = 5;
   request.data_set_type = 0;
-  const std::string keys = identifier("STUDY").encode({.explicit_vr = false});
+  auto set = identifier("STUDY");
+  set.set_text(tags::AccessionNumber, VR::SH, "\"\"");
+  const std::string keys = set.encode({.explicit_vr = false});
   const struct {
     std::string asked, answered;
     bool combined, fuzzy;
-  } rows[] = {{{"\1\1\1\1\1", 5}, {"\1\1\1\0\0", 5}, true, true},  {{"\1\0\1", 3}, {"\1\0\1", 3}, false, true},
-              {{"\0\1\0\0\0", 5}, {"\0\1\0\0\0", 5}, true, false}, {{"\1", 1}, {"\1", 1}, false, false},
-              {{"\2\2\2", 3}, {"\0\0\0", 3}, false, false},        {"", "", false, false}};
+    std::size_t keys = 0;  // of two quotation marks: to be matched only where that was negotiated
+  } rows[] = {{{"\1\1\1\1\1\1\1\1", 8}, {"\1\1\1\0\0\1\0", 7}, true, true, 1},
+              {{"\0\0\0\0\0\2", 6}, {"\0\0\0\0\0\0", 6}, false, false},
+              {{"\1\1\1\1\1", 5}, {"\1\1\1\0\0", 5}, true, true},
+              {{"\1\0\1", 3}, {"\1\0\1", 3}, false, true},
+              {{"\0\1\0\0\0", 5}, {"\0\1\0\0\0", 5}, true, false},
+              {{"\1", 1}, {"\1", 1}, false, false},
+              {{"\2\2\2", 3}, {"\0\0\0", 3}, false, false},
+              {"", "", false, false}};
   for (const auto& row : rows) {
     Peer peer(server.port());
     auto rq = Peer::request();
@@ -363,6 +371,7 @@ TEST(Find, WhatIsNegotiatedDecidesHowDatesAndNamesMatch) {
     EXPECT_EQ(peer.response().status, 0);
     EXPECT_EQ(server.archive.last_query.combined_date_time, row.combined);
     EXPECT_EQ(server.archive.last_query.fuzzy, row.fuzzy);
+    EXPECT_EQ(server.archive.last_query.keys.size(), row.keys);
   }
 }
 
