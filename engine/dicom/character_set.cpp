@@ -132,9 +132,11 @@ std::string decode_iso2022(std::string_view bytes, const Terms& terms, VR vr) {
 }
 
 // Writes UTF-8 under code extensions: keeps what is designated, designates the first listed set that has a character.
+// Only a single-byte set of the first term needs no designation: readers go by the standard.
 class Encoder {
  public:
-  explicit Encoder(const Terms& terms) : terms_(terms), g1_at_start_(initial_g1(terms)), g1_(g1_at_start_) {}
+  explicit Encoder(const Terms& terms)
+      : terms_(terms), g1_at_start_(is_single_byte(terms.first()) ? terms.first() : Set::ascii), g1_(g1_at_start_) {}
 
   bool append(char32_t c) {
     if (c < 0x80) {

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Queries and retrieval by ordinary clients: DCMTK's getscu, movescu and findscu, Orthanc as one that queries and as a destination,
-and every name of the character set files as a person types it. A client that is missing is a visible skip.
+"""Queries and retrieval by ordinary clients: DCMTK's getscu, movescu and findscu, GDCM, odil, Orthanc as one that queries, as a destination,
+and as one that answers the same of the same files; and every name of the character set files as a person types it, in UTF-8 and in the
+character set of the file. A client that is missing is a visible skip.
 """
 import csv
 import glob
@@ -12,8 +13,11 @@ import subprocess
 import sys
 import time
 import unittest
+import warnings
 import urllib.parse
 import urllib.request
+
+import pydicom
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'harness'))
 import cairn_harness as h  # noqa: E402
@@ -21,6 +25,30 @@ from real_data import can_be_filed, find, meta_of  # noqa: E402
 
 STACK = 'volumes/ct-head-phantom-gantry-tilt/dicom'
 KEYS = ('-k', 'QueryRetrieveLevel=STUDY', '-k')
+warnings.filterwarnings('ignore', module='pydicom')
+
+# C-GET by odil's library: its program needs SOP Classes in Study to be answered.
+ODIL_GET = '''
+import sys
+import odil
+port, study, *classes = sys.argv[1:]
+get, syntaxes = odil.registry.StudyRootQueryRetrieveInformationModelGet, [odil.registry.ImplicitVRLittleEndian, odil.registry.ExplicitVRLittleEndian]
+context = odil.AssociationParameters.PresentationContext
+association = odil.Association()
+association.set_peer_host("127.0.0.1")
+association.set_peer_port(int(port))
+association.update_parameters().set_calling_ae_title("ODIL").set_called_ae_title("CAIRN").set_presentation_contexts(
+    [context(1, get, syntaxes, context.Role.SCU)] + [context(3 + 2 * i, c, syntaxes, context.Role.SCP) for i, c in enumerate(classes)])
+association.associate()
+scu = odil.GetSCU(association)
+scu.set_affected_sop_class(get)
+keys = odil.DataSet()
+keys.add(odil.registry.QueryRetrieveLevel, ["STUDY"])
+keys.add(odil.registry.StudyInstanceUID, [study])
+for found in scu.get(keys):
+    print(found.as_string(odil.registry.SOPInstanceUID)[0].decode(), len(found.as_binary(odil.registry.PixelData)[0]))
+association.release()
+'''
 
 
 def needs(program, package):
@@ -60,6 +88,21 @@ class Retrieve(unittest.TestCase):
         self.assertTrue(self.server.running(), f'{command[0]} killed the server\n{self.server.log_tail()}')
         return done.returncode, done.stdout + done.stderr
 
+    def metric(self, line):
+        status, body = self.server.get('/metrics')
+        self.assertEqual(status, 200)
+        return float(re.search(rb'^' + re.escape(line.encode()) + rb' (\S+)', body, re.M)[1])
+
+    def found(self, *keys, port=None, called='CAIRN', root='-S'):
+        """The identifiers that a C-FIND by findscu brings, read by pydicom; keys may be bytes."""
+        folder = os.path.join(self.workspace.path, 'responses')
+        shutil.rmtree(folder, ignore_errors=True)
+        os.makedirs(folder)
+        keys = [part for key in keys for part in ('-k', key)]
+        code, text = self.client('findscu', root, '-X', '-od', folder, '-aec', called, '127.0.0.1', str(port or self.server.dicom), *keys)
+        self.assertEqual(code, 0, text)
+        return [pydicom.dcmread(f, force=True) for f in sorted(glob.glob(os.path.join(folder, '*')))]
+
     def assert_all_there(self, folder):
         """Each file of the stack came, its data set byte for byte."""
         def data_set(path):
@@ -91,6 +134,115 @@ class Retrieve(unittest.TestCase):
         code, text = self.client('movescu', '-v', '-S', '-aec', 'CAIRN', '-aem', 'NOBODY', '127.0.0.1', str(self.server.dicom), *KEYS, f'StudyInstanceUID={self.study}')
         self.assertNotEqual(code, 0, 'a move to nobody is a success')
         self.assertRegex(text, '(?i)a801|unknown', text[-500:])
+
+    @needs('gdcmscu', 'libgdcm-tools')
+    def test_gdcm_finds_and_moves(self):
+        """It aborts when it is done and prints nothing (as against any server): what it was answered is counted here."""
+        matches, moved = 'cairn_c_find_matches_total', 'cairn_sub_operations_total{result="completed"}'
+        before = self.metric(matches)
+        self.client('gdcmscu', '--find', '--studyroot', '--study', '--call', 'CAIRN', '127.0.0.1', str(self.server.dicom), '--key', f'20,d={self.study}', '--key', '10,20=')
+        self.assertEqual(self.metric(matches), before + 1)
+        self.client('gdcmscu', '--find', '--patientroot', '--patient', '--call', 'CAIRN', '127.0.0.1', str(self.server.dicom), '--key', '10,20=', '--key', '10,10=*')
+        self.assertGreater(self.metric(matches), before + 8)
+        folder, before = self.fresh('gdcm'), self.metric(moved)
+        receiver = subprocess.Popen(['storescp', '+B', '--fork', '-od', folder, '-aet', 'STORESCP', str(self.scp)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            time.sleep(.5)
+            # Its own receiver reads Implicit VR Little Endian only, and once: it asks in the name of another.
+            mover = subprocess.Popen(['gdcmscu', '--move', '--studyroot', '--study', '--call', 'CAIRN', '--aetitle', 'STORESCP', '--port-scp', str(h.free_port()), '-o', folder,
+                                      '127.0.0.1', str(self.server.dicom), '--key', f'20,d={self.study}'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            deadline = time.monotonic() + 60
+            while self.metric(moved) < before + len(self.files) and time.monotonic() < deadline:
+                time.sleep(.2)
+            mover.kill()
+            mover.wait()
+            self.assert_all_there(folder)
+        finally:
+            receiver.kill()
+            receiver.wait()
+
+    @needs('odil', 'odil')
+    def test_odil_finds_and_gets(self):
+        code, text = self.client('odil', 'find', '127.0.0.1', str(self.server.dicom), 'ODIL', 'CAIRN', 'patient', 'QueryRetrieveLevel=PATIENT', 'PatientID=', 'PatientName=')
+        self.assertEqual(code, 0, text)
+        for name in self.expected_names().values():
+            self.assertIn(name.split('=')[0].split('\\')[0], text)
+        classes = sorted({meta_of(f).sop_class for f in self.files})
+        done = subprocess.run([sys.executable, '-c', ODIL_GET, str(self.server.dicom), self.study, *classes], capture_output=True, text=True, timeout=120)
+        if 'No module named' in done.stderr:
+            self.skipTest('python3-odil is not installed')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual({line.split()[0] for line in done.stdout.splitlines()}, {meta_of(f).sop for f in self.files})
+        self.assertGreater(min(int(line.split()[1]) for line in done.stdout.splitlines()), 10_000)
+
+    @needs('Orthanc', 'orthanc')
+    def test_orthanc_answers_the_same(self):
+        """C-FIND at all levels, by every kind of key that leaves no freedom, on the same files."""
+        folder, port, http = self.fresh('orthanc_scp'), h.free_port(), h.free_port()
+        config = os.path.join(folder, 'orthanc.json')
+        with open(config, 'w') as f:
+            json.dump({'Name': 'peer', 'DicomAet': 'ORTHANC', 'DicomPort': port, 'HttpPort': http, 'StorageDirectory': folder, 'IndexDirectory': folder, 'Plugins': [], 'CaseSensitivePN': False,
+                       'DicomAlwaysAllowStore': True, 'DicomAlwaysAllowFind': True, 'RemoteAccessAllowed': False}, f)
+        process = subprocess.Popen(['Orthanc', config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        second = h.Server(os.path.join(folder, 'data'), work=folder).start()
+        try:
+            deadline = time.monotonic() + 30
+            while self.client('echoscu', '-aec', 'ORTHANC', '127.0.0.1', str(port))[0] != 0:
+                self.assertLess(time.monotonic(), deadline, 'Orthanc does not start')
+                time.sleep(.2)
+            others = [f for kind in ('us', 'rt') for f in sorted(glob.glob(os.path.join(self.folder, 'modalities', kind, '*.dcm')))]
+            files = self.files[:10] + list({m.sop: f for f in others if (m := meta_of(f)) and can_be_filed(m) and not m.contradicts}.values())[:8]
+            for called, to in (('ORTHANC', port), ('CAIRN', second.dicom)):
+                done = subprocess.run([h.cairn_load(), '--port', str(to), '--called', called, *files], capture_output=True, text=True, timeout=120)
+                self.assertEqual(json.loads(done.stdout.strip().splitlines()[-1])['failed'], 0, done.stdout)
+            self.compare(second.dicom, port, [pydicom.dcmread(f, stop_before_pixels=True, force=True) for f in files])
+        finally:
+            second.stop()
+            process.terminate()
+            process.wait()
+
+    def compare(self, ours, theirs, headers):
+        patient, study = ['PatientName', 'PatientID', 'PatientBirthDate', 'PatientSex'], ['StudyInstanceUID', 'StudyDate', 'StudyTime', 'AccessionNumber', 'StudyID']
+        series, image = ['SeriesInstanceUID', 'Modality', 'SeriesNumber'], ['SOPInstanceUID', 'SOPClassUID', 'InstanceNumber']
+        counts = ['NumberOfStudyRelatedSeries', 'NumberOfStudyRelatedInstances', 'ModalitiesInStudy']
+        asked = []
+        of = {name: sorted({str(d.get(name, '')) for d in headers} - {''}) for name in patient + study + series + image}
+        asked += [('-P', 'PATIENT', patient, [f'PatientID={v}']) for v in of['PatientID']] + [('-P', 'PATIENT', patient, [])]
+        asked += [('-P', 'STUDY', study, [f'PatientID={v}']) for v in of['PatientID']]
+        for root in ('-S', '-P'):
+            asked.append((root, 'STUDY', study + (patient if root == '-S' else []) + counts, []))
+        for name in ('StudyInstanceUID', 'StudyDate', 'AccessionNumber', 'PatientID'):
+            asked += [('-S', 'STUDY', study + patient, [f'{name}={v}']) for v in of[name]]
+        asked += [('-S', 'STUDY', study + patient, [k]) for k in ('StudyInstanceUID=' + '\\'.join(of['StudyInstanceUID'][:3]), f'StudyDate={of["StudyDate"][0]}-{of["StudyDate"][-1]}',
+                                                                f'StudyDate={of["StudyDate"][-1]}-', f'StudyDate=-{of["StudyDate"][0]}', 'StudyDate=19000101-19000102',
+                                                                f'PatientID={of["PatientID"][0][:2]}*', f'PatientID=?{of["PatientID"][0][1:]}', f'PatientName={of["PatientName"][0][:3].lower()}*',
+                                                                'ModalitiesInStudy=US', 'ModalitiesInStudy=CT\\US', 'PatientID=no such patient')]
+        for uid in of['StudyInstanceUID']:
+            asked.append(('-S', 'SERIES', series + ['NumberOfSeriesRelatedInstances'], [f'StudyInstanceUID={uid}']))
+            asked.append(('-S', 'SERIES', series, [f'StudyInstanceUID={uid}', 'Modality=CT']))
+        for d in {d.SeriesInstanceUID: d for d in headers}.values():
+            place = [f'StudyInstanceUID={d.StudyInstanceUID}', f'SeriesInstanceUID={d.SeriesInstanceUID}']
+            asked += [('-S', 'IMAGE', image, place), ('-S', 'IMAGE', image, [*place, f'SOPInstanceUID={d.SOPInstanceUID}'])]
+
+        def text(d, name):
+            value = d.get(name)
+            if name == 'ModalitiesInStudy':
+                return sorted(value if isinstance(value, pydicom.multival.MultiValue) else [value])
+            return '' if value is None else str(value).rstrip('^= ').strip()
+        values = 0
+        for root, level, returns, keys in asked:
+            plain = [r for r in returns if not any(k.startswith(r + '=') for k in keys)]
+            query = [f'QueryRetrieveLevel={level}', *keys, *plain]
+            unique = {'PATIENT': 'PatientID', 'STUDY': 'StudyInstanceUID', 'SERIES': 'SeriesInstanceUID', 'IMAGE': 'SOPInstanceUID'}[level]
+            a, b = ({text(d, unique): d for d in self.found(*query, port=p, called=c, root=root)} for p, c in ((ours, 'CAIRN'), (theirs, 'ORTHANC')))
+            self.assertEqual(set(a), set(b), (root, query))
+            for uid, match in b.items():
+                for name in returns:
+                    if text(match, name):
+                        self.assertEqual(text(a[uid], name), text(match, name), (root, query, uid, name))
+                        values += 1
+        print(f'{len(asked)} queries, {values} values are the same')
+        self.assertGreater(values, 200)
 
     @needs('Orthanc', 'orthanc')
     def test_orthanc_queries_and_fetches(self):
@@ -197,6 +349,34 @@ class Retrieve(unittest.TestCase):
                 self.assertEqual(code, 0, text)
                 self.assertIn(study, text, typed)
                 self.assertIn(typed.encode(), text.encode(errors='surrogateescape'), 'the name comes back')
+                for group in (g.split('\\')[0].strip() for g in name.split('=') if g.strip('^ ')):
+                    found = {d.StudyInstanceUID: d for d in self.found('SpecificCharacterSet=ISO_IR 192', 'QueryRetrieveLevel=STUDY', 'StudyInstanceUID', f'PatientName={group}')}
+                    self.assertIn(study, found, group)
+                    self.assertEqual(str(found[study].PatientName).rstrip('='), name.split('\\')[0].rstrip('= '))
+
+    @needs('findscu', 'dcmtk')
+    def test_findscu_finds_each_name_in_its_own_character_set(self):
+        """What a requester of that country types: the bytes and the Specific Character Set of the file."""
+        with open(os.path.join(self.folder, 'charsets', 'EXPECTED.tsv'), encoding='utf-8') as f:
+            rows = {r['file']: r for r in csv.DictReader(f, delimiter='\t')}
+        for file, name in self.expected_names().items():
+            with self.subTest(file):
+                study, _ = find(self.server, meta_of(os.path.join(self.folder, 'charsets', file)).sop)
+                charset, raw = rows[file]['specific_character_set'], bytes.fromhex(rows[file]['raw_bytes_hex']).rstrip()
+                query = [f'SpecificCharacterSet={charset}', 'QueryRetrieveLevel=STUDY', 'StudyInstanceUID']
+                for typed in (raw, raw[:raw.index(b'^') + 1] + b'*' if b'^' in raw else raw[:3] + b'*'):
+                    found = {d.StudyInstanceUID: d for d in self.found(*query, b'PatientName=' + typed)}
+                    self.assertIn(study, found, typed)
+                    match = found[study]
+                    said = match.get('SpecificCharacterSet', '')
+                    self.assertEqual('\\'.join(said) if not isinstance(said, str) else said, charset, 'answered in the character set of the request')
+                    self.assertEqual(str(match.PatientName).rstrip('='), name.split('\\')[0].rstrip('= '))
+        # A requester whose character set has no such letters is answered in UTF-8.
+        greek, _ = find(self.server, meta_of(os.path.join(self.folder, 'charsets', 'chrGreek.dcm')).sop)
+        for charset in ('ISO_IR 100', 'ISO_IR 6', 'no character set', '\\ISO 2022 IR 149'):
+            match = self.found(f'SpecificCharacterSet={charset}', 'QueryRetrieveLevel=STUDY', f'StudyInstanceUID={greek}', 'PatientName')[0]
+            self.assertIn(match.SpecificCharacterSet, ('ISO_IR 192', ['', 'ISO 2022 IR 149']))
+            self.assertEqual(str(match.PatientName), self.expected_names()['chrGreek.dcm'])
 
 
 if __name__ == '__main__':

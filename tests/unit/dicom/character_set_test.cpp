@@ -61,7 +61,7 @@ TEST(CharacterSet, DecodesTheExamplesOfTheStandard) {  // PS3.5 annexes H, I, J,
       "Hong^Gildong=\x1b$)C\xfb\xf3^\x1b$)C\xd1\xce\xd4\xd7=\x1b$)C\xc8\xab^\x1b$)C\xb1\xe6\xb5\xbf";
   const std::string hong_text = "Hong^Gildong=\u6d2a^\u5409\u6d1e=\ud64d^\uae38\ub3d9";
   EXPECT_EQ(decode_text(hong, "\\ISO 2022 IR 149", VR::PN), hong_text);
-  EXPECT_EQ(decode_text(*encode_text(hong_text, "\\ISO 2022 IR 149"), "\\ISO 2022 IR 149", VR::PN), hong_text);
+  EXPECT_EQ(encode_text(hong_text, "\\ISO 2022 IR 149"), hong) << "readers other than this one need each designation";
   EXPECT_EQ(decode_text("Zhang^XiaoDong=\x1b$)A\xd5\xc5^\x1b$)A\xd0\xa1\xb6\xab=", "\\ISO 2022 IR 58", VR::PN),
             "Zhang^XiaoDong=\u5f20^\u5c0f\u4e1c=");
 }
