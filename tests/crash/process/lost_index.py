@@ -3,7 +3,7 @@
 
     lost_index.py [--seed N]
 
-"As before" is judged by `cairn dump-index` (every key and value) and by fetching instances.
+"As before" is judged by `cairn dump-index` (every key and value), by fetching instances, and by what was removed and restored.
 """
 import argparse
 import os
@@ -12,6 +12,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'harness'))
 import cairn_harness as h  # noqa: E402
+import removals  # noqa: E402
 
 
 def dump(server):
@@ -20,9 +21,10 @@ def dump(server):
     return text
 
 
-def answers_right(server, journal, before, random, what):
+def answers_right(server, removing, before, random, what):
     server.start()
-    faults = h.check(server, journal, random.sample(journal.acknowledged(), min(300, len(journal.acknowledged()))), [])
+    known = removing.journal.acknowledged()
+    faults = removing.check(random.sample(known, min(300, len(known))))
     h.expect(not faults, f'{what}:\n' + '\n'.join(faults[:10]))
     server.stop()
     after = dump(server)
@@ -40,9 +42,12 @@ def main():
         server = h.Server(data, work=w.path)
         w.later(server.kill)
         journal = h.Journal(os.path.join(w.path, 'journal'))
+        removing = removals.Removals(server, journal, random)
         server.start()
         for kind, count in (('ct', 60), ('tiny', 3000)):
             h.expect(h.Load(server, journal.path, kind, 4, count=count, seed=seed).wait()['stored'] == count, 'load')
+        for _ in range(40):
+            removing.step()
         server.stop()
         index = os.path.join(data, 'index')
         h.expect(os.path.isdir(index), f'no index below {data}')
@@ -52,17 +57,19 @@ def main():
         server.start()
         for kind, count in (('mr', 100), ('tiny', 3000)):
             h.expect(h.Load(server, journal.path, kind, 4, count=count, seed=seed + 1).wait()['stored'] == count, 'load')
+        for _ in range(40):
+            removing.step()
         server.stop()
-        journal.read()
+        h.expect(any(r['restored'] for r in removing.removals), 'nothing was restored')
         before = dump(server)
         h.expect(len(before) > 1000, 'dump-index prints next to nothing')
 
         shutil.rmtree(index)
-        answers_right(server, journal, before, random, 'index deleted')
+        answers_right(server, removing, before, random, 'index deleted')
 
         shutil.rmtree(index)
         shutil.copytree(older, index)
-        answers_right(server, journal, before, random, 'index replaced by an older copy')
+        answers_right(server, removing, before, random, 'index replaced by an older copy')
 
         for suffix in ('.sst', 'CURRENT', 'MANIFEST'):
             cut = 0
@@ -72,12 +79,12 @@ def main():
                     os.truncate(path, os.path.getsize(path) // 2)
                     cut += 1
             h.expect(cut, f'nothing in the index is called {suffix}')
-            answers_right(server, journal, before, random, f'{cut} {suffix} files of the index cut in half')
+            answers_right(server, removing, before, random, f'{cut} {suffix} files of the index cut in half')
 
         code, text = server.command('reindex')
         h.expect(code == 0, f'reindex: exit status {code}\n{text[-2000:]}')
         h.expect(dump(server) == before, 'reindex gives another index')
-        h.log('reindex gives the same index')
+        h.log(f'reindex gives the same index; {removing.summary()}')
 
 
 if __name__ == '__main__':

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The power fails under load, in two models of a disk; after it all that was acknowledged is there bit for bit.
+"""The power fails under load, in two models of a disk; after it all that was acknowledged is there bit for bit, and all that was removed
+or restored beside it is so still.
 
     power_cut.py --disk ext4       a loop-mounted ext4, stopped by its shutdown ioctl without flushing its journal
     power_cut.py --disk forgetful  a FUSE layer that forgets what was not flushed
@@ -15,6 +16,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'harness'))
 import cairn_harness as h  # noqa: E402
+import removals  # noqa: E402
 
 LOADS = (('ct', 4, 1), ('mr', 8, 1), ('tiny', 8, 8))
 
@@ -69,6 +71,7 @@ def main():
                           work=w.path, environment=environment)
         w.later(server.kill)
         journal = h.Journal(os.path.join(w.path, 'journal'))
+        removing = removals.Removals(server, journal, random)
         for n in range(a.rounds):
             try:
                 server.start()
@@ -78,21 +81,23 @@ def main():
                 lost.append(f'the server does not start: {str(fault).splitlines()[0]}')
                 break
             if n > 0:
-                faults = h.check(server, journal)
+                faults = removing.check()
                 h.log(f'round {n}: {len(journal.acknowledged())} acknowledged so far, {len(faults)} faults')
                 lost += faults
                 if lost:
                     break
             kind, associations, window = LOADS[n % len(LOADS)]
             load = h.Load(server, journal.path, kind, associations, window, seconds=20, seed=seed + n, rate=0)
-            time.sleep(random.uniform(.3, 1.5))
+            wait = random.uniform(.3, 1.5)
+            removing.start()
+            time.sleep(wait)
             disk.cut(server)
             load.wait()
-            journal.read()
+            removing.stop()
         else:
             try:
                 server.start()
-                lost += h.check(server, journal)
+                lost += removing.check()
                 server.stop()
                 code, text = server.command('verify')
                 if code != 0:
@@ -108,7 +113,8 @@ def main():
             h.log('the loss was noticed, as it must be')
         else:
             h.expect(not lost, '\n'.join(lost[:10]))
-            h.log(f'{a.rounds} power cuts, {len(journal.acknowledged())} acknowledged, none lost')
+            h.expect(removing.removals, 'nothing was removed')
+            h.log(f'{a.rounds} power cuts, {len(journal.acknowledged())} acknowledged, none lost; {removing.summary()}')
 
 
 if __name__ == '__main__':
