@@ -15,7 +15,7 @@ constexpr std::string_view kStyle =
     R"css(body{background:#14171a;color:#dde3e8;font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem}
 a{color:#8cc4ff}h1{font-size:1.3rem}h2{font-size:1.05rem;margin:2rem 0 .5rem}
 table{border-collapse:collapse;width:100%}th,td{padding:.35rem .6rem;text-align:left;border-bottom:1px solid #2b3138}
-.planes{display:flex;flex-wrap:wrap;gap:.5rem}.planes img{background:#000;width:256px;height:256px}
+.planes{display:flex;flex-wrap:wrap;gap:.5rem}.planes img{background:#000;width:256px;height:256px;object-fit:contain}
 .dim{color:#8b96a1}.tiles{display:flex;flex-wrap:wrap;gap:.4rem}.tiles img{background:#000;width:128px;height:128px;object-fit:contain}
 .image{background:#000;max-width:100%}
 )css";
@@ -91,7 +91,9 @@ std::string series_section(const Resource& place, const archive::Match& match) {
                     html_escaped(match.text(tags::SeriesNumber)) + ' ' +
                     html_escaped(match.text(tags::SeriesDescription)) + " <span class=\"dim\">" +
                     html_escaped(match.text(tags::NumberOfSeriesRelatedInstances)) + " instances</span></h2>\n";
-  out += "<div class=\"planes\">";
+  // A series that is no volume has no planes, but a picture.
+  out += "<div class=\"planes\"><a href=\"" + html_escaped(page_path(place)) +
+         "\"><img loading=\"lazy\" alt=\"no picture\" src=\"" + base + "/thumbnail\"></a>";
   const std::pair<const char*, const char*> views[] = {{"f", "axial"}, {"a", "coronal"}, {"l", "sagittal"}};
   for (const auto& [orientation, name] : views) {
     const std::string url = base + "/renderedmpr?orientation=" + orientation;
