@@ -165,10 +165,13 @@ class Server:
         return done.returncode, done.stdout + done.stderr
 
     def get(self, path, accept='*/*', seconds=60):
+        return self.ask('GET', path, accept, seconds)
+
+    def ask(self, method, path, accept='*/*', seconds=60):
         """(status, body); status 0 when the connection broke."""
         try:
             c = http.client.HTTPConnection('127.0.0.1', self.http, timeout=seconds)
-            c.request('GET', path, headers={'Accept': accept})
+            c.request(method, path, headers={'Accept': accept})
             r = c.getresponse()
             body = r.read()
             self.last_type = r.getheader('Content-Type') or ''

@@ -5,7 +5,6 @@
 
 One thread asks, one thing at a time; the model is exact but for instances that were on their way while their series was removed.
 """
-import http.client
 import json
 import threading
 
@@ -55,17 +54,6 @@ class Removals:
         present = [sop for sop in self.journal.acknowledged() if sop not in self.gone and sop not in self.either]
         return self.remove(self.random.choice(present)) if present else True
 
-    def request(self, method, path):
-        try:
-            c = http.client.HTTPConnection('127.0.0.1', self.server.http, timeout=60)
-            c.request(method, path)
-            r = c.getresponse()
-            return r.status, r.read()
-        except (OSError, http.client.HTTPException):
-            return 0, b''
-        finally:
-            c.close()
-
     def remove(self, sop):
         study, series, *_ = self.journal.sent[sop]
         depth = self.random.choices((1, 2, 3), (1, 2, 6))[0]
@@ -76,7 +64,7 @@ class Removals:
         self.asked += 1
         self.pending = ('remove', removal)
         path = '/dicom-web' + ''.join(f'/{level}/{uid}' for level, uid in list(zip(('studies', 'series', 'instances'), (study, series, sop)))[:depth])
-        status, body = self.request('DELETE', path + '?only-copy=true&reason=' + removal['reason'].replace(' ', '%20'))
+        status, body = self.server.ask('DELETE', path + '?only-copy=true&reason=' + removal['reason'].replace(' ', '%20'))
         # What came to the series meanwhile is removed or not; what was sent after this is there.
         self.journal.read()
         if depth < 3:
@@ -97,7 +85,7 @@ class Removals:
     def restore(self, removal):
         self.pending = ('restore', removal)
         self.asked += 1
-        status, body = self.request('POST', f'/api/v1/removed/{removal["number"]}/restore')
+        status, body = self.server.ask('POST', f'/api/v1/removed/{removal["number"]}/restore')
         if status == 0 or status >= 500:
             return False
         self.pending = None
@@ -117,7 +105,7 @@ class Removals:
     def listed(self):
         found, path = {}, '/api/v1/removed?limit=1000'
         while path:
-            status, body = self.request('GET', path)
+            status, body = self.server.ask('GET', path)
             h.expect(status == 200, f'{path}: HTTP {status} {body[:300]}')
             page = json.loads(body)
             found.update({r['removal']: r for r in page})

@@ -27,4 +27,5 @@ python3 failing_disk.py --rounds "$few"
 python3 full_disk.py
 python3 flipped_bits.py --flips $((2 * rounds))
 python3 lost_index.py
+python3 removal_races.py --rounds "$some"
 echo "All promises kept."

@@ -10,6 +10,7 @@ import argparse
 import glob
 import os
 import re
+import shutil
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'harness'))
@@ -41,6 +42,11 @@ def flip(path, offset, bit):
         byte = f.read(1)[0]
         f.seek(offset)
         f.write(bytes([byte ^ (1 << bit)]))
+
+
+def find(path, mark):
+    with open(path, 'rb') as f:
+        return f.read().find(mark)
 
 
 def random_place(random, blocks):
@@ -81,6 +87,34 @@ def main():
         code, text = server.command('verify')
         h.expect(code == 0, f'verify still finds fault after every bit was put back:\n{text[-2000:]}')
         h.log(f'{a.flips} single flips, each found and named')
+
+        # The record of a removal: damaged it is named, by verify and by a server that makes its index anew from it.
+        server.start()
+        sop = random.choice(journal.acknowledged())
+        study, series, *_ = journal.sent[sop]
+        mark = f'mark{seed}'
+        status, _ = server.ask('DELETE', f'/dicom-web/studies/{study}/series/{series}/instances/{sop}?only-copy=true&reason={mark}')
+        h.expect(status == 200, f'removal: HTTP {status}')
+        server.stop()
+        places = [(path, at) for path in segments(data) if (at := find(path, mark.encode())) >= 0]
+        h.expect(len(places) == 1, f'the removal is in {len(places)} segments')
+        shutil.copytree(os.path.join(data, 'index'), os.path.join(w.path, 'index'))
+        shutil.rmtree(os.path.join(data, 'index'))
+        flip(*places[0], 3)
+        code, text = server.command('verify')
+        h.expect(code == 1 and 'event record' in text, f'verify ends with {code} after a removal was damaged:\n{text[-2000:]}')
+        server.start()
+        server.stop()
+        h.expect('error damage' in server.log_tail(), f'the server lost a removal in silence:\n{server.log_tail()}')
+        flip(*places[0], 3)
+        shutil.rmtree(os.path.join(data, 'index'))
+        shutil.copytree(os.path.join(w.path, 'index'), os.path.join(data, 'index'))
+        server.start()
+        status, _ = h.retrieve(server, study, series, sop)
+        h.expect(status == 404, f'a removed instance answers HTTP {status} after damage that is no more')
+        server.stop()
+        del journal.answers[sop]
+        h.log('a damaged removal is named')
 
         # One in four written blocks damaged: plenty of instances are hit, some are not.
         hit = 0
