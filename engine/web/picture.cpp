@@ -10,6 +10,7 @@
 #include "codec/palette.h"
 #include "engine/dicom/tags.h"
 #include "engine/volumes/functional_groups.h"
+#include "engine/web/picture_layers.h"
 
 namespace cairn::web {
 namespace {
@@ -300,12 +301,12 @@ Result<Picture> colour(const codec::Frame& frame, const Samples& samples) {
   const bool full = frame.photometric == "YBR_FULL" || frame.photometric == "YBR_FULL_422";
   const bool partial = frame.photometric == "YBR_PARTIAL_422" || frame.photometric == "YBR_PARTIAL_420";
   if (!rgb && !full && !partial) return fail(Errc::unsupported, "PhotometricInterpretation");
-  if (!samples.is_integer() || frame.bits_allocated > 16) return fail(Errc::unsupported, "colour samples");
+  if (!samples.is_integer() || frame.bits_allocated > 32) return fail(Errc::unsupported, "colour samples");
   Picture out{frame.rows, frame.columns, 3, std::vector<std::uint8_t>(samples.size())};
   if (frame.bits_allocated == 8 && frame.bits_stored == 8) {
     std::memcpy(out.samples.data(), frame.samples.data(), out.samples.size());
   } else {
-    const double most = static_cast<double>((1u << std::clamp<unsigned>(frame.bits_stored, 1, 16)) - 1);
+    const double most = static_cast<double>((std::uint64_t{1} << std::clamp<unsigned>(frame.bits_stored, 1, 32)) - 1);
     for (std::size_t i = 0; i < out.samples.size(); ++i) out.samples[i] = rounded(samples.value(i) * 255 / most);
   }
   if (rgb) return out;
@@ -321,6 +322,19 @@ Result<Picture> colour(const codec::Frame& frame, const Samples& samples) {
     out.samples[i + 2] = rounded(y + 1.772 * cb);
   }
   return out;
+}
+
+/// The frame by its own values, with nothing over it.
+Result<Picture> bare(const FrameAttributes& attributes, const codec::PixelFormat& format, const codec::Frame& frame,
+                     const Samples& samples, const std::optional<codec::Window>& window, const ValueReader& read) {
+  const dicom::DataSet& data_set = attributes.top();
+  if (frame.samples_per_pixel == 3) return colour(frame, samples);
+  if (frame.samples_per_pixel != 1) return fail(Errc::unsupported, "SamplesPerPixel");
+  if (frame.photometric == "PALETTE COLOR") return palette(data_set, format, frame, samples, read);
+  CAIRN_TRY(Picture picture, grey(attributes, format, frame, samples, window, read));
+  if (!is_coloured(attributes) || !data_set.contains(tags::RedPaletteColorLookupTableDescriptor)) return picture;
+  CAIRN_TRY(const codec::Palette colours, palette_of(data_set, format, read));
+  return supplemented(picture, colours, samples);
 }
 
 /// Which inputs make each output of one axis: a triangle filter as wide as a step of the output.
@@ -359,14 +373,11 @@ Result<Picture> present(const dicom::DataSet& data_set, std::uint32_t frame_numb
   const Samples samples(frame, format, native_samples);
   const std::size_t pixels = std::size_t{frame.rows} * frame.columns;
   if (samples.size() != pixels * frame.samples_per_pixel) return fail(Errc::mismatch, "decoded frame");
-  if (frame.samples_per_pixel == 3) return colour(frame, samples);
-  if (frame.samples_per_pixel != 1) return fail(Errc::unsupported, "SamplesPerPixel");
-  if (frame.photometric == "PALETTE COLOR") return palette(data_set, format, frame, samples, read);
   const FrameAttributes attributes(data_set, frame_number);
-  CAIRN_TRY(Picture picture, grey(attributes, format, frame, samples, window, read));
-  if (!is_coloured(attributes) || !data_set.contains(tags::RedPaletteColorLookupTableDescriptor)) return picture;
-  CAIRN_TRY(const codec::Palette colours, palette_of(data_set, format, read));
-  return supplemented(picture, colours, samples);
+  CAIRN_TRY(Picture picture, bare(attributes, format, frame, samples, window, read));
+  close_shutter(attributes, picture);
+  CAIRN_TRYV(draw_overlays(data_set, frame_number, frame, native_samples, read, picture));
+  return picture;
 }
 
 Result<Picture> cut_region(const Picture& picture, const Region& region) {

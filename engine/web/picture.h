@@ -1,5 +1,5 @@
 // One decoded frame as people look at it: modality and VOI transforms, palette and colour space (PS3.3 §C.11.1,
-// §C.11.2, §C.7.6.3.1.2, §C.7.9) to 8-bit grey or RGB, then the part and size asked for (PS3.18 §8.3.5). Pure.
+// §C.11.2, §C.7.6.3.1.2, §C.7.9) to 8-bit grey or RGB, under its shutter and overlays, then the part and size asked for (PS3.18 §8.3.5). Pure.
 #pragma once
 
 #include <cstdint>

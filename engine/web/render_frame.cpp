@@ -7,7 +7,7 @@
 namespace cairn::web {
 namespace {
 
-constexpr std::uint64_t kMaxLookupTableBytes = 1u << 20;
+constexpr std::uint64_t kMaxValueBytes = 16u << 20;  // lookup tables and overlays
 
 /// Codings that keep the words of the sender, unused bits and all.
 bool has_native_samples(codec::Coding coding) noexcept {
@@ -15,11 +15,11 @@ bool has_native_samples(codec::Coding coding) noexcept {
          coding == codec::Coding::deflated_frame;
 }
 
-/// Reads left-out lookup tables; the index counts their place in the same source as the pixels'.
+/// Reads left-out lookup tables and overlays; the index counts their place in the same source as the pixels'.
 ValueReader reader_of(codec::ByteSource& source, bool big_endian) {
   return [&source, big_endian](const dicom::Element& element) -> Result<std::string> {
     if (!element.bulk) return element.value;
-    if (element.bulk->length > kMaxLookupTableBytes) return fail(Errc::limit_exceeded, "lookup table");
+    if (element.bulk->length > kMaxValueBytes) return fail(Errc::limit_exceeded, "lookup table or overlay");
     std::string bytes(static_cast<std::size_t>(element.bulk->length), '\0');
     const MutableBytes into(reinterpret_cast<std::byte*>(bytes.data()), bytes.size());
     CAIRN_TRY(const std::size_t count, source.read(element.bulk->stream_offset, into));
