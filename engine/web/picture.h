@@ -1,5 +1,5 @@
 // One decoded frame as people look at it: modality and VOI transforms, palette and colour space (PS3.3 §C.11.1,
-// §C.11.2, §C.7.6.3.1.2, §C.7.9) to 8-bit grey or RGB, under its shutter and overlays, then the part and size asked for (PS3.18 §8.3.5). Pure.
+// §C.11.2, §C.7.6.3.1.2, §C.7.9) to 8-bit grey or RGB, under its shutter and overlays. Pure.
 #pragma once
 
 #include <cstdint>
@@ -30,16 +30,5 @@ using ValueReader = std::function<Result<std::string>(const dicom::Element&)>;
 Result<Picture> present(const dicom::DataSet& data_set, std::uint32_t frame_number, const codec::PixelFormat& format,
                         const codec::Frame& frame, bool native_samples, const std::optional<codec::Window>& window,
                         const ValueReader& read);
-
-/// The region of a picture that is shown, in its pixels; negative extents mirror.
-struct Region {
-  std::int64_t column = 0, row = 0, columns = 0, rows = 0;
-};
-
-/// Cuts `region` out (nullopt: the whole), within the picture. Errors: limit_exceeded (it lies outside).
-Result<Picture> cut_region(const Picture& picture, const Region& region);
-
-/// Scales into the box, keeping the shape. Preconditions: extents above 0.
-Picture fit_into(const Picture& picture, std::uint32_t columns, std::uint32_t rows);
 
 }  // namespace cairn::web

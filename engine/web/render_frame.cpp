@@ -54,7 +54,9 @@ Result<std::vector<std::byte>> render_frame(archive::Archive& archive, const Sto
     if (region.rows == 0) region.rows = std::int64_t{picture.rows} - region.row;
     CAIRN_TRY(picture, cut_region(picture, region));
   }
-  if (query.box) picture = fit_into(picture, query.box->first, query.box->second);
+  const double aspect = pixel_aspect_of(data_set, static_cast<std::uint32_t>(frame - 1));
+  picture = query.box ? fit_into(picture, query.box->first, query.box->second, aspect)
+                      : square(picture, aspect, kMaxPictureEdge);
   if (type == PictureType::png) return codec::encode_png(picture.plane());
   return codec::encode_jpeg(picture.plane(), query.quality);
 }

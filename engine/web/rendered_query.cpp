@@ -6,6 +6,9 @@
 namespace cairn::web {
 namespace {
 
+/// Counts up when the picture of the same data becomes another one, so that no browser keeps the old.
+constexpr int kPresentation = 2;
+
 Result<std::int64_t> integer(std::string_view text, const char* where) {
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -44,7 +47,7 @@ Result<> parse_viewport(std::string_view text, RenderedQuery& query) {
 
 std::string RenderedQuery::key() const {
   char text[200] = "";
-  std::string out;
+  std::string out = "p" + std::to_string(kPresentation);
   if (window) {
     std::snprintf(text, sizeof text, "w%.17g,%.17g,%d", window->center, window->width,
                   static_cast<int>(window->function));

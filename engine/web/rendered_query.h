@@ -8,7 +8,7 @@
 
 #include "codec/voi.h"
 #include "engine/core/result.h"
-#include "engine/web/picture.h"
+#include "engine/web/picture_size.h"
 
 namespace cairn::web {
 

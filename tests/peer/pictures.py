@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Rendered pictures beside DCMTK's: of each real image that dcm2pnm (dcmj2pnm, dcml2pnm) can draw, /rendered as PNG is the same picture, within
-one step of 255: modality and VOI transforms, palettes, colour spaces, MONOCHROME1, overlays.
+one step of 255: modality and VOI transforms, palettes, colour spaces, MONOCHROME1, overlays; and the shape of pixels.
 """
 import glob
 import os
@@ -54,12 +54,12 @@ class Pictures(unittest.TestCase):
         self.server.stop()
         self.workspace.__exit__(None, None, None)
 
-    def reference(self, path, d):
+    def reference(self, path, d, *more):
         """What DCMTK draws; None when it cannot."""
         window = ['+Wi', '1'] if d.get('WindowWidth') else ['+Wl', '1'] if d.get('VOILUTSequence') else ['+Wm']
         for tool in TOOLS:
             out = os.path.join(self.workspace.path, 'reference')
-            done = subprocess.run([tool, *window, path, out], capture_output=True)
+            done = subprocess.run([tool, *window, *more, path, out], capture_output=True)
             if done.returncode == 0 and os.path.exists(out):
                 picture = netpbm(out)
                 os.unlink(out)
@@ -95,6 +95,16 @@ class Pictures(unittest.TestCase):
         self.assertGreater(compared, 50)
         self.assertGreaterEqual(overlays, 2)
         print(f'{compared} pictures are DCMTK\'s, {overlays} of them with overlays')
+
+    def test_pixels_become_square(self):
+        for name in ('color-px.dcm', 'color-pl.dcm'):  # 256 x 120, each pixel 4 high and 3 wide
+            path = os.path.join(self.folder, 'syntaxes/rgb-small-jpeg', name)
+            d = pydicom.dcmread(path)
+            reference = self.reference(path, d, '+Sxv', '256')
+            ours = self.rendered(path, d)
+            self.assertEqual(ours.shape, (160, 256, 3))
+            self.assertEqual(ours.shape, reference.shape)
+            self.assertLess(numpy.abs(ours - reference).mean(), 4)  # DCMTK's filter is another one
 
 
 if __name__ == '__main__':

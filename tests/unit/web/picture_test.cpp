@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/dicom/tags.h"
+#include "engine/web/picture_size.h"
 #include "engine/web/rendered_query.h"
 
 namespace cairn::web {
@@ -211,6 +212,34 @@ TEST(Picture, CutsMirrorsAndScales) {
   EXPECT_EQ(large.columns, 8u);
   EXPECT_EQ(large.rows, 4u);
   EXPECT_TRUE(std::is_sorted(large.samples.begin(), large.samples.begin() + 8));
+}
+
+TEST(Picture, MakesPixelsSquare) {
+  dicom::DataSet data_set;
+  EXPECT_EQ(pixel_aspect_of(data_set, 0), 1);
+  data_set.set_text(tags::PixelAspectRatio, VR::IS, "6\\3");  // vertical, horizontal
+  EXPECT_EQ(pixel_aspect_of(data_set, 0), 2);
+  data_set.set_text(tags::PixelSpacing, VR::DS, "0.5\\1.0");  // between rows, between columns
+  EXPECT_EQ(pixel_aspect_of(data_set, 0), .5);
+  for (const char* nonsense : {"0\\1", "1", "-1\\1", "x\\y", "1000\\1", "1\\1.001"}) {
+    dicom::DataSet d;
+    d.set_text(tags::PixelSpacing, VR::DS, nonsense);
+    EXPECT_EQ(pixel_aspect_of(d, 0), 1) << nonsense;
+  }
+  const Picture two{1, 2, 1, {0, 200}};
+  const Picture taller = square(two, 3, 8192), wider = square(two, .25, 8192);
+  EXPECT_EQ(taller.samples, (Samples{0, 200, 0, 200, 0, 200}));
+  EXPECT_EQ(taller.rows, 3u);
+  EXPECT_EQ(wider.columns, 8u);
+  EXPECT_EQ(wider.rows, 1u);
+  EXPECT_EQ(wider.samples.front(), 0);
+  EXPECT_EQ(wider.samples.back(), 200);
+  const Picture limited = square(Picture{4, 8, 1, Samples(32, 77)}, .5, 8);
+  EXPECT_EQ(limited.columns, 8u);
+  EXPECT_EQ(limited.rows, 2u);
+  const Picture boxed = fit_into(Picture{4, 8, 1, Samples(32, 77)}, 8, 8, 2);
+  EXPECT_EQ(boxed.columns, 8u);
+  EXPECT_EQ(boxed.rows, 8u);
 }
 
 TEST(RenderedQuery, ParsesWhatTheStandardHas) {
