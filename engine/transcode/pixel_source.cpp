@@ -2,20 +2,11 @@
 
 #include <limits>
 
+#include "engine/archive/stored_source.h"
 #include "engine/dicom/inflate.h"
 
 namespace cairn::transcode {
 namespace {
-
-class StoredSource final : public codec::ByteSource {
- public:
-  explicit StoredSource(std::unique_ptr<archive::StreamReader> reader) : reader_(std::move(reader)) {}
-  std::uint64_t size() const override { return reader_->size(); }
-  Result<std::size_t> read(std::uint64_t offset, MutableBytes into) override { return reader_->read(offset, into); }
-
- private:
-  std::unique_ptr<archive::StreamReader> reader_;
-};
 
 class InflatedSource final : public codec::ByteSource {
  public:
@@ -74,7 +65,7 @@ class InflatedSource final : public codec::ByteSource {
 std::unique_ptr<codec::ByteSource> open_source(archive::Archive& archive, const archive::Instance& instance,
                                                bool deflated) {
   auto reader = archive.open(instance);
-  if (!deflated) return std::make_unique<StoredSource>(std::move(reader));
+  if (!deflated) return std::make_unique<archive::StoredSource>(std::move(reader));
   return std::make_unique<InflatedSource>(std::move(reader), instance.data_set_offset);
 }
 

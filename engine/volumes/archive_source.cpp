@@ -3,6 +3,7 @@
 #include <unordered_map>
 
 #include "codec/transfer_syntax.h"
+#include "engine/archive/stored_source.h"
 #include "engine/dicom/inflate.h"
 
 namespace cairn::volumes {
@@ -10,16 +11,6 @@ namespace {
 
 constexpr std::uint64_t kMaxInflatedInstance = std::uint64_t{2} << 30;
 constexpr int kReadAttempts = 3;
-
-class StoredSource final : public codec::ByteSource {
- public:
-  explicit StoredSource(std::unique_ptr<archive::StreamReader> reader) : reader_(std::move(reader)) {}
-  std::uint64_t size() const override { return reader_->size(); }
-  Result<std::size_t> read(std::uint64_t offset, MutableBytes into) override { return reader_->read(offset, into); }
-
- private:
-  std::unique_ptr<archive::StreamReader> reader_;
-};
 
 class InflatedSource final : public codec::ByteSource {
  public:
@@ -89,7 +80,7 @@ Result<std::unique_ptr<codec::ByteSource>> ArchiveOpener::open(std::size_t insta
   std::unique_ptr<archive::StreamReader> reader = archive_.open(stored);
   const codec::TransferSyntax* syntax = codec::find_transfer_syntax(stored.transfer_syntax_uid);
   if (syntax == nullptr || !syntax->deflated) {
-    return std::unique_ptr<codec::ByteSource>(std::make_unique<StoredSource>(std::move(reader)));
+    return std::unique_ptr<codec::ByteSource>(std::make_unique<archive::StoredSource>(std::move(reader)));
   }
   if (stored.data_set_offset > stored.stream_length || stored.stream_length > kMaxInflatedInstance) {
     return fail(Errc::limit_exceeded, "deflated instance");
