@@ -2,10 +2,15 @@
 // Bytes per second are of samples, CPU time; `ratio` is samples to coded bytes. Each stream is checked against its
 // samples before it is timed. Rows that name a library call it without us: CharLS, OpenJPH, OpenJPEG, DCMTK. Encoding
 // is timed without the verification that is on by default; "verified" is with it. Without the data folder a synthetic
-// CT slice stands in. What windows and pictures cost is at the end.
+// CT slice stands in. What windows and pictures cost is at the end. "decode apart" is through a decoder process, as the
+// server does it with foreign libraries; ours stay where they are called. Its `cpu_ms` is of both processes.
+#include <chrono>
 #include <cmath>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <random>
+#include <sstream>
 #include <string>
 
 #include <benchmark/benchmark.h>
@@ -22,11 +27,14 @@
 #include <dcmtk/dcmjpeg/djdecode.h>
 #include <dcmtk/dcmjpeg/djencode.h>
 #include <dcmtk/dcmjpeg/djrplol.h>
+#include <unistd.h>
 
 #include "codec/encode.h"
 #include "codec/frame_index.h"
 #include "codec/image.h"
 #include "codec/voi.h"
+#include "engine/sandbox/decoder_processes.h"
+#include "engine/sandbox/zygote.h"
 #include "tests/unit/codec/encoders.h"
 #include "tests/unit/codec/test_dataset.h"
 
@@ -118,6 +126,59 @@ void decode(benchmark::State& state, const Image& image, std::string_view uid) {
   if (!coded.has_value()) return state.SkipWithError(coded.error().where);
   for (auto _ : state) benchmark::DoNotOptimize(decode_frame(syntax, plan.value().format, coded.value().bytes));
   report(state, image, coded.value().bytes.size());
+}
+
+/// Of this process, its decoder processes, and those that ended, which the process they are forked from has waited for.
+double cpu_seconds() {
+  double ticks = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    std::ifstream in(entry.path() / "stat");
+    std::string line;
+    if (!std::getline(in, line)) continue;
+    const std::string name = line.substr(line.find('(') + 1, line.rfind(')') - line.find('(') - 1);
+    const bool zygote = name == "decoders";
+    if (!zygote && name != "decoder" && entry.path().filename() != std::to_string(::getpid())) continue;
+    std::istringstream fields(line.substr(line.rfind(')') + 2));
+    std::string skipped;
+    for (int i = 0; i < 11; ++i) fields >> skipped;
+    double used[4] = {};  // user, system, the same of children that were waited for
+    for (double& u : used) fields >> u;
+    ticks += used[0] + used[1] + (zygote ? used[2] + used[3] : 0);
+  }
+  return ticks / static_cast<double>(::sysconf(_SC_CLK_TCK));
+}
+
+/// Here and apart in turns, so that a machine whose speed changes does not favour one: `here_ms`, `apart_ms` on the
+/// clock, `cpu_here_ms`, `cpu_apart_ms` of all processes.
+void decode_apart(benchmark::State& state, const Image& image, std::string_view uid) {
+  static const auto kProcesses = sandbox::DecoderProcesses::start({.processes = 1}).value();
+  const TransferSyntax& syntax = *find_transfer_syntax(uid);
+  const auto plan = plan_encoding(syntax, image.format);
+  if (!plan.has_value()) return state.SkipWithError(plan.error().where);
+  const auto coded = encode_frame(plan.value(), image.samples);
+  if (!coded.has_value()) return state.SkipWithError(coded.error().where);
+  constexpr int kFrames = 20;
+  double seconds[2] = {}, cpu[2] = {};
+  for (auto _ : state) {
+    for (const int apart : {0, 1}) {
+      set_foreign_runner(apart ? kProcesses.get() : nullptr);
+      const double cpu_before = cpu_seconds();
+      const auto begun = std::chrono::steady_clock::now();
+      for (int i = 0; i < kFrames; ++i) {
+        const auto frame = decode_frame(syntax, plan.value().format, coded.value().bytes);
+        if (!frame.has_value()) return state.SkipWithError(frame.error().where);
+        benchmark::DoNotOptimize(frame.value().samples.data());
+      }
+      seconds[apart] += std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+      cpu[apart] += cpu_seconds() - cpu_before;
+    }
+  }
+  set_foreign_runner(nullptr);
+  const double frames = static_cast<double>(state.iterations()) * kFrames;
+  state.counters["here_ms"] = 1e3 * seconds[0] / frames;
+  state.counters["apart_ms"] = 1e3 * seconds[1] / frames;
+  state.counters["cpu_here_ms"] = 1e3 * cpu[0] / frames;
+  state.counters["cpu_apart_ms"] = 1e3 * cpu[1] / frames;
 }
 
 // --- the libraries' own ---
@@ -337,6 +398,7 @@ void add_image(const Image& image) {
     if (!plan.value().lossy)
       add(name + "encode verified", [&image, row](benchmark::State& s) { encode(s, image, row.uid, true); });
     add(name + "decode", [&image, row](benchmark::State& s) { decode(s, image, row.uid); });
+    add(name + "decode apart", [&image, row](benchmark::State& s) { decode_apart(s, image, row.uid); });
   }
   const std::string name = image.name + '/';
   add(name + "RLE of DCMTK/encode", [&image](benchmark::State& s) { dcmtk(s, image, EXS_RLELossless, false); });
@@ -377,9 +439,14 @@ void add_image(const Image& image) {
   });
 }
 
-const bool kAdded = [] {
-  for (const Image& image : images()) add_image(image);
-  return true;
-}();
-
 }  // namespace
+
+int main(int argc, char** argv) {
+  if (const auto status = cairn::sandbox::run_if_zygote(argc, argv)) return *status;
+  for (const Image& image : images()) add_image(image);
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+  return 0;
+}

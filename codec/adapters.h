@@ -5,25 +5,36 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <utility>
 #include <vector>
 
-#include "codec/decode.h"
+#include "codec/foreign.h"
 
 namespace cairn::codec {
 
-/// Colour of decoded samples as far as the stream itself tells.
-enum class StreamColour : std::uint8_t { as_tagged, rgb, ybr };
+/// Samples: rows * columns * samples per pixel, colour by pixel, little-endian; our own, or lent by a ForeignRunner.
+struct RawImage : StreamTraits {
+  std::vector<std::byte> samples;  ///< our own
+  MutableBytes lent;
+  std::shared_ptr<void> lender;
 
-struct RawImage {
-  std::uint32_t width_bytes = 1;  ///< of a sample in `samples`: 1, 2 or 4
-  std::uint32_t precision = 0;    ///< bits of a sample in the stream
-  bool stream_signed = false;     ///< samples are already two's complement at `width_bytes`
-  bool lossy = false;
-  StreamColour colour = StreamColour::as_tagged;
-  std::uint32_t oddities = 0;
-  std::vector<std::byte> samples;  ///< rows * columns * samples per pixel, colour by pixel, little-endian
+  MutableBytes bytes() noexcept { return lender ? lent : MutableBytes(samples); }
+  /// The samples, copied when they are lent. Ends the image.
+  std::vector<std::byte> take() { return lender ? std::vector(lent.begin(), lent.end()) : std::move(samples); }
+};
 
-  void mark(Oddity o) noexcept { oddities |= static_cast<std::uint32_t>(o); }
+/// Room in a vector.
+class VectorRoom final : public SampleRoom {
+ public:
+  explicit VectorRoom(std::vector<std::byte>& into) : into_(into) {}
+  Result<MutableBytes> take(std::uint64_t bytes) override {
+    into_.resize(bytes);
+    return MutableBytes(into_);
+  }
+
+ private:
+  std::vector<std::byte>& into_;
 };
 
 // Own decoders.
@@ -32,13 +43,14 @@ Result<RawImage> decode_rle(const PixelFormat& format, Bytes coded);            
 Result<RawImage> decode_jpeg_lossless(const PixelFormat& format, Bytes coded);  // ISO/IEC 10918-1 Annex H
 Result<RawImage> decode_jpeg_ls(const PixelFormat& format, Bytes coded);        // ISO/IEC 14495-1
 
-// Foreign ones.
-Result<RawImage> decode_jpeg_8bit(const PixelFormat& format, Bytes coded, bool allow_partial);  // libjpeg-turbo
-Result<RawImage> decode_jpeg_12bit(const PixelFormat& format, Bytes coded);  // DCMTK's IJG library for 12 bits
-Result<RawImage> decode_jpeg2000(const PixelFormat& format, Bytes coded, bool allow_partial);  // OpenJPEG, HTJ2K too
-Result<RawImage> decode_htj2k_fast(const PixelFormat& format,
-                                   Bytes coded);  // OpenJPH; unsupported, malformed: OpenJPEG may
-Result<std::vector<std::byte>> inflate_exactly(Bytes coded, std::uint64_t expected_bytes);  // libdeflate
+// Foreign ones: each takes room for its samples once it knows how many, and fills it.
+Result<StreamTraits> decode_jpeg_8bit(const ForeignJob& job, SampleRoom& room);   // libjpeg-turbo
+Result<StreamTraits> decode_jpeg_12bit(const ForeignJob& job, SampleRoom& room);  // DCMTK's IJG library for 12 bits
+Result<StreamTraits> decode_jpeg2000(const ForeignJob& job, SampleRoom& room);    // OpenJPEG, HTJ2K too
+/// OpenJPH. After unsupported and malformed OpenJPEG may know better.
+Result<StreamTraits> decode_htj2k_fast(const ForeignJob& job, SampleRoom& room);
+/// libdeflate: a native frame of job.format, packed as in Pixel Data; room is taken for that and one byte more.
+Result<StreamTraits> inflate_frame(const ForeignJob& job, SampleRoom& room);
 
 void warm_up_jpeg12();
 void warm_up_htj2k();

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "codec/pixel_format.h"
@@ -45,9 +46,17 @@ struct Frame {
   bool has(Oddity o) const noexcept { return (oddities & static_cast<std::uint32_t>(o)) != 0; }
 };
 
+/// What a frame is called in logs.
+struct FrameName {
+  std::string_view sop_instance_uid;
+  std::uint64_t frame = 0;  ///< from 1
+};
+
 struct DecodeOptions {
   Limits limits;
   bool allow_partial = false;  ///< JPEG, JPEG 2000: what a truncated stream holds, marked partial, instead of an error
+  bool coded_here = false;     ///< by encode_frame() just now: decoded in the calling thread (foreign.h)
+  FrameName name = {};
 };
 
 /// Decodes the bytes of one frame (FrameIndex::read). Output is never larger than `format` declares. Errors: those of

@@ -8,14 +8,17 @@
 
 namespace cairn::codec {
 
-Result<std::vector<std::byte>> inflate_exactly(Bytes coded, std::uint64_t expected_bytes) {
+Result<StreamTraits> inflate_frame(const ForeignJob& job, SampleRoom& room) {
+  const Bytes coded = job.coded;
+  const std::uint64_t expected_bytes = (native_frame_bits(job.format) + 7) / 8;
   // DEFLATE cannot expand more than 1032 times, so a tiny frame cannot make us allocate a large one.
   if (expected_bytes / 1032 > coded.size())
     return fail(Errc::truncated, "deflated frame too small for its extent", coded.size());
   const std::unique_ptr<libdeflate_decompressor, void (*)(libdeflate_decompressor*)> inflater(
       libdeflate_alloc_decompressor(), libdeflate_free_decompressor);
   if (!inflater) return fail(Errc::out_of_memory, "inflater");
-  std::vector<std::byte> out(expected_bytes + 1);  // a frame may carry its padding byte inside the stream
+  // A frame may carry its padding byte inside the stream: room for one more.
+  CAIRN_TRY(const MutableBytes out, room.take(expected_bytes + 1));
   std::size_t used = 0;
   std::size_t made = 0;
   const libdeflate_result result = libdeflate_deflate_decompress_ex(inflater.get(), coded.data(), coded.size(),
@@ -24,8 +27,7 @@ Result<std::vector<std::byte>> inflate_exactly(Bytes coded, std::uint64_t expect
     return fail(Errc::limit_exceeded, "deflated frame inflates past its declared size");
   if (result != LIBDEFLATE_SUCCESS) return fail(Errc::malformed, "deflate stream");
   if (made < expected_bytes) return fail(Errc::truncated, "deflated frame", used);
-  out.resize(expected_bytes);
-  return out;
+  return StreamTraits{};
 }
 
 Result<Coded> deflate_raw(Bytes plain) {

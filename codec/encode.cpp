@@ -224,6 +224,7 @@ bool can_verify(const Encoding& e) {
 Result<> verify(const Encoding& e, Bytes samples, Bytes coded) {
   DecodeOptions options;
   options.limits = e.options.limits;
+  options.coded_here = true;
   auto decoded = decode_frame(*e.syntax, e.format, coded, options);
   if (!decoded.has_value() || decoded.value().samples.size() != samples.size())
     return fail(Errc::mismatch, "a coded frame does not decode");

@@ -79,7 +79,7 @@ bool pull_lines(ojph::codestream& stream, const PixelFormat& format, const J2KCo
 }
 
 /// What the guarded step works on; the objects belong to decode_htj2k_fast().
-struct Job {
+struct Step {
   ojph::mem_infile* file;
   ojph::codestream* stream;
   const PixelFormat* format;
@@ -92,7 +92,7 @@ struct Job {
 };
 
 void decode_step(void* context) {
-  auto& job = *static_cast<Job*>(context);
+  auto& job = *static_cast<Step*>(context);
   try {
     job.stream->read_headers(job.file);
     job.stream->set_planar(false);
@@ -136,7 +136,9 @@ void run_once() {
   PixelFormat format;
   format.rows = format.columns = kSide;
   format.bits_allocated = format.bits_stored = 8;
-  static_cast<void>(decode_htj2k_fast(format, file.bytes()));
+  std::vector<std::byte> samples;
+  VectorRoom room(samples);
+  static_cast<void>(decode_htj2k_fast({ForeignDecoder::htj2k, format, file.bytes(), false, {}}, room));
 }
 
 }  // namespace
@@ -156,13 +158,15 @@ void warm_up_htj2k() {
   }
 }
 
-Result<RawImage> decode_htj2k_fast(const PixelFormat& format, Bytes coded) {
+Result<StreamTraits> decode_htj2k_fast(const ForeignJob& job, SampleRoom& room) {
+  const PixelFormat& format = job.format;
+  const Bytes coded = job.coded;
   CAIRN_TRY(const Bytes codestream, find_codestream(coded));
   CAIRN_TRY(const J2KHeader header, read_j2k_header(codestream));
   CAIRN_TRYV(check_j2k_format(header, format));
   if (!is_plain_htj2k(header, codestream)) return fail(Errc::unsupported, "HTJ2K stream outside the guarded profile");
 
-  RawImage image;
+  StreamTraits image;
   const J2KComponent& component = header.components[0];
   image.precision = component.precision;
   image.width_bytes = component.precision <= 8 ? 1 : 2;
@@ -171,18 +175,17 @@ Result<RawImage> decode_htj2k_fast(const PixelFormat& format, Bytes coded) {
   if (header.multi_component_transform) image.colour = StreamColour::rgb;
   if (codestream.data() != coded.data()) image.mark(Oddity::jp2_boxes);
   if (component.is_signed != format.is_signed) image.mark(Oddity::sign_differs);
-  image.samples.resize(samples_per_frame(format) * image.width_bytes);
+  CAIRN_TRY(const MutableBytes samples, room.take(samples_per_frame(format) * image.width_bytes));
   static_assert(std::endian::native == std::endian::little, "samples are stored as they lie in memory");
   std::vector<std::byte> planes(std::size_t{format.columns} * format.samples_per_pixel * image.width_bytes);
   ojph::mem_infile file;
   file.open(reinterpret_cast<const ojph::ui8*>(codestream.data()), header.end);
   try {
     Codestream stream;
-    Job job{&file,         stream.operator->(),  &format,           &component,
-            planes.data(), image.samples.data(), image.width_bytes, Errc::malformed,
-            false};
-    if (!run_trapping_assertions(decode_step, &job) || !job.good) {
-      return fail(job.cause, "HTJ2K stream refused by the decoder", header.first_tile_part);
+    Step step{&file,          stream.operator->(), &format,         &component, planes.data(),
+              samples.data(), image.width_bytes,   Errc::malformed, false};
+    if (!run_trapping_assertions(decode_step, &step) || !step.good) {
+      return fail(step.cause, "HTJ2K stream refused by the decoder", header.first_tile_part);
     }
   } catch (const std::bad_alloc&) {
     return fail(Errc::out_of_memory, "HTJ2K decoder");

@@ -35,7 +35,9 @@ void warm_up_jpeg12() {
   parameters();
 }
 
-Result<RawImage> decode_jpeg_12bit(const PixelFormat& format, Bytes coded) {
+Result<StreamTraits> decode_jpeg_12bit(const ForeignJob& job, SampleRoom& room) {
+  const PixelFormat& format = job.format;
+  const Bytes coded = job.coded;
   CAIRN_TRY(const JPEGHeader header, read_jpeg_header(coded, kMaxScans));
   if (header.rows != format.rows || header.columns != format.columns) {
     return fail(Errc::mismatch, "JPEG extent is not Rows x Columns");
@@ -49,11 +51,11 @@ Result<RawImage> decode_jpeg_12bit(const PixelFormat& format, Bytes coded) {
   const std::uint64_t bytes = samples_per_frame(format) * 2;
   if (bytes > 0xFFFFFFFFu || header.end > 0xFFFFFFF0u) return fail(Errc::limit_exceeded, "12-bit JPEG frame size");
 
-  RawImage image;
+  StreamTraits image;
   image.precision = 12;
   image.width_bytes = 2;
   image.lossy = true;
-  image.samples.resize(bytes);
+  CAIRN_TRY(const MutableBytes samples, room.take(bytes));
   // The library takes a mutable buffer and waits for more where the end marker is missing.
   std::vector<std::byte> input(coded.begin(), coded.begin() + static_cast<std::ptrdiff_t>(header.end));
   if (!header.has_eoi) {
@@ -64,7 +66,7 @@ Result<RawImage> decode_jpeg_12bit(const PixelFormat& format, Bytes coded) {
   if (decoder.init().bad()) return fail(Errc::internal, "12-bit JPEG decoder");
   const OFCondition result =
       decoder.decode(reinterpret_cast<Uint8*>(input.data()), static_cast<Uint32>(input.size()),
-                     reinterpret_cast<Uint8*>(image.samples.data()), static_cast<Uint32>(bytes), OFFalse);
+                     reinterpret_cast<Uint8*>(samples.data()), static_cast<Uint32>(bytes), OFFalse);
   if (result == EJ_Suspension) return fail(Errc::truncated, "12-bit JPEG stream", coded.size());
   if (result.bad()) return fail(Errc::malformed, "12-bit JPEG stream refused by the decoder");
   if (decoder.warnings() > 0) image.mark(Oddity::partial);

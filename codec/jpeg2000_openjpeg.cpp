@@ -39,7 +39,7 @@ OPJ_BOOL source_seek(OPJ_OFF_T offset, void* user) {
 }
 
 /// Everything the guarded step works on; the objects belong to decode_once().
-struct Job {
+struct Step {
   opj_stream_t* stream;
   opj_codec_t* codec;
   opj_image_t* image;
@@ -48,7 +48,7 @@ struct Job {
 };
 
 void decode_step(void* context) {
-  auto& job = *static_cast<Job*>(context);
+  auto& job = *static_cast<Step*>(context);
   opj_dparameters_t parameters;
   opj_set_default_decoder_parameters(&parameters);
   if (!opj_setup_decoder(job.codec, &parameters)) return;
@@ -69,10 +69,10 @@ OpenJPEGImage decode_once(Bytes codestream, bool strict) {
   opj_stream_set_skip_function(stream.get(), source_skip);
   opj_stream_set_seek_function(stream.get(), source_seek);
   silence(codec.get());
-  Job job{stream.get(), codec.get(), nullptr, strict, false};
-  const bool survived = run_trapping_assertions(decode_step, &job);
-  OpenJPEGImage image(job.image);
-  return survived && job.good ? std::move(image) : nullptr;
+  Step step{stream.get(), codec.get(), nullptr, strict, false};
+  const bool survived = run_trapping_assertions(decode_step, &step);
+  OpenJPEGImage image(step.image);
+  return survived && step.good ? std::move(image) : nullptr;
 }
 
 template <class T>
@@ -92,7 +92,8 @@ void store_component(const opj_image_comp_t& c, std::size_t k, const PixelFormat
   }
 }
 
-Result<> store(const opj_image_t& decoded, const PixelFormat& format, const J2KHeader& header, RawImage& image) {
+Result<> store(const opj_image_t& decoded, const PixelFormat& format, const J2KHeader& header,
+               std::uint32_t width_bytes, std::byte* into) {
   if (decoded.numcomps != format.samples_per_pixel)
     return fail(Errc::mismatch, "JPEG 2000 decoder gave other components");
   for (std::size_t k = 0; k < decoded.numcomps; ++k) {
@@ -105,9 +106,9 @@ Result<> store(const opj_image_t& decoded, const PixelFormat& format, const J2KH
         (coded.dx == 1 && c.w != w) || (coded.dy == 1 && c.h != h)) {
       return fail(Errc::mismatch, "JPEG 2000 decoder gave another extent");
     }
-    if (image.width_bytes == 1) store_component<std::uint8_t>(c, k, format, coded, image.samples.data());
-    if (image.width_bytes == 2) store_component<std::uint16_t>(c, k, format, coded, image.samples.data());
-    if (image.width_bytes == 4) store_component<std::uint32_t>(c, k, format, coded, image.samples.data());
+    if (width_bytes == 1) store_component<std::uint8_t>(c, k, format, coded, into);
+    if (width_bytes == 2) store_component<std::uint16_t>(c, k, format, coded, into);
+    if (width_bytes == 4) store_component<std::uint32_t>(c, k, format, coded, into);
   }
   return outcome::success();
 }
@@ -123,13 +124,16 @@ StreamColour colour_of(const J2KHeader& header) {
 
 }  // namespace
 
-Result<RawImage> decode_jpeg2000(const PixelFormat& format, Bytes coded, bool allow_partial) {
+Result<StreamTraits> decode_jpeg2000(const ForeignJob& job, SampleRoom& room) {
+  const PixelFormat& format = job.format;
+  const Bytes coded = job.coded;
+  const bool allow_partial = job.allow_partial;
   CAIRN_TRY(const Bytes codestream, find_codestream(coded));
   CAIRN_TRY(const J2KHeader header, read_j2k_header(codestream));
   CAIRN_TRYV(check_j2k_format(header, format));
   CAIRN_TRYV(check_j2k_cost(header, codestream, allow_partial));
 
-  RawImage image;
+  StreamTraits image;
   const J2KComponent& component = header.components[0];
   image.precision = component.precision;
   image.width_bytes = component.precision <= 8 ? 1 : component.precision <= 16 ? 2 : 4;
@@ -157,8 +161,8 @@ Result<RawImage> decode_jpeg2000(const PixelFormat& format, Bytes coded, bool al
     if (decoded) image.mark(Oddity::partial);
   }
   if (!decoded) return fail(Errc::malformed, "JPEG 2000 stream refused by the decoder", header.first_tile_part);
-  image.samples.resize(samples_per_frame(format) * image.width_bytes);
-  CAIRN_TRYV(store(*decoded, format, header, image));
+  CAIRN_TRY(const MutableBytes samples, room.take(samples_per_frame(format) * image.width_bytes));
+  CAIRN_TRYV(store(*decoded, format, header, image.width_bytes, samples.data()));
   return image;
 }
 

@@ -109,7 +109,9 @@ StreamColour colour_of(const JPEGHeader& header, const PixelFormat& format) {
 
 }  // namespace
 
-Result<RawImage> decode_jpeg_8bit(const PixelFormat& format, Bytes coded, bool allow_partial) {
+Result<StreamTraits> decode_jpeg_8bit(const ForeignJob& job, SampleRoom& room) {
+  const PixelFormat& format = job.format;
+  const Bytes coded = job.coded;
   CAIRN_TRY(const JPEGHeader header, read_jpeg_header(coded, kMaxScans));
   if (header.rows != format.rows || header.columns != format.columns) {
     return fail(Errc::mismatch, "JPEG extent is not Rows x Columns");
@@ -119,17 +121,17 @@ Result<RawImage> decode_jpeg_8bit(const PixelFormat& format, Bytes coded, bool a
   if (header.scans * samples_per_frame(format) > kMaxScanSamples)
     return fail(Errc::limit_exceeded, "JPEG scans times samples");
 
-  RawImage image;
+  StreamTraits image;
   image.precision = 8;
   image.lossy = true;
   image.colour = colour_of(header, format);
   if (!header.has_eoi) image.mark(Oddity::end_marker_missing);
-  image.samples.resize(samples_per_frame(format));
+  CAIRN_TRY(const MutableBytes samples, room.take(samples_per_frame(format)));
 
   Reader r{};
   r.begin = reinterpret_cast<const JOCTET*>(coded.data());
   r.size = header.end;
-  r.out = image.samples.data();
+  r.out = samples.data();
   r.stride = std::size_t{format.columns} * format.samples_per_pixel;
   r.colour = image.colour == StreamColour::rgb ? JCS_RGB : JCS_YCbCr;
   r.cinfo.err = jpeg_std_error(&r.errors);
@@ -148,10 +150,10 @@ Result<RawImage> decode_jpeg_8bit(const PixelFormat& format, Bytes coded, bool a
   const auto consumed = r.source.next_input_byte - r.begin;
   const std::uint64_t offset =
       consumed >= 0 && static_cast<std::size_t>(consumed) <= r.size ? static_cast<std::uint64_t>(consumed) : r.size;
-  if (!finished && !(r.rows_complete && allow_partial))
+  if (!finished && !(r.rows_complete && job.allow_partial))
     return fail(Errc::malformed, "JPEG stream refused by the decoder", offset);
   if (r.damaged) {
-    if (!allow_partial) return fail(Errc::malformed, "JPEG entropy-coded data damaged or truncated", offset);
+    if (!job.allow_partial) return fail(Errc::malformed, "JPEG entropy-coded data damaged or truncated", offset);
     image.mark(Oddity::partial);
   }
   return image;

@@ -19,6 +19,7 @@ DIRECT = {
     'codec': ['engine/core'],
     'recon': ['engine/core'],
     'engine/net': ['engine/dicom', 'engine/io'],
+    'engine/sandbox': ['codec'],
     'engine/store': ['engine/dicom', 'engine/io'],
     'engine/archive': ['engine/store', 'codec'],
     'engine/transcode': ['engine/archive', 'codec'],

@@ -263,6 +263,12 @@ Config read_tables(const toml::table& root, std::string_view name) {
   });
   top.table("volumes", [&](Table& t) { t.read<std::uint64_t>("cache_mib", c.volumes.cache_mib, 16, kMostMib); });
   top.table("workers", [&](Table& t) { t.read<std::uint32_t>("threads", c.workers.threads, 0, 1024); });
+  top.table("codec", [&](Table& t) {
+    t.read("isolation", c.codec.in_processes, {{"processes", true}, {"none", false}});
+    t.read<std::uint32_t>("processes", c.codec.processes, 0, 1024);
+    t.read<std::uint64_t>("memory_mib", c.codec.memory_mib, 64, kMostMib);
+    t.read<std::uint32_t>("frame_cpu_s", c.codec.frame_cpu_s, 1, 3600);
+  });
   top.finish();
   return c;
 }

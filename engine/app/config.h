@@ -100,6 +100,12 @@ struct Config {
   struct {
     std::uint32_t threads = 0;
   } workers;
+  struct {
+    bool in_processes = true;
+    std::uint32_t processes = 0;
+    std::uint64_t memory_mib = 4096;
+    std::uint32_t frame_cpu_s = 30;
+  } codec;
 };
 
 /// Throws ConfigError. Relative paths in the file are relative to the working directory.

@@ -1,9 +1,12 @@
-#include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <iostream>
 
+#include <CLI/CLI.hpp>
+
 #include "engine/app/commands.h"
 #include "engine/app/conformance.h"
+#include "engine/app/standard_streams.h"
+#include "engine/sandbox/zygote.h"
 
 namespace {
 
@@ -32,6 +35,8 @@ struct CommonArguments {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (const auto status = cairn::sandbox::run_if_zygote(argc, argv)) return *status;
+  cairn::app::open_standard_streams();
   CLI::App cairn("Cairn: a DICOM archive and reconstruction server");
   cairn.require_subcommand(1);
   cairn.set_version_flag("--version", CAIRN_VERSION);

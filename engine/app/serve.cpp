@@ -1,7 +1,8 @@
 // `cairn serve`: wiring, start and shutdown order.
 //
-// Up: pools, archive (lock, log, index, replay), volumes, DICOM, HTTP, then the ready line. Down, in reverse: no new
-// associations or requests, those under way end within their grace, the log flushes and seals, the lock goes.
+// Up: decoder processes, pools, archive (lock, log, index, replay), volumes, DICOM, HTTP, then the ready line. Down, in
+// reverse: no new associations or requests, those under way end within their grace, the log flushes and seals, the lock
+// goes.
 #include <algorithm>
 #include <chrono>
 #include <iostream>
@@ -16,9 +17,11 @@
 
 #include "engine/app/commands.h"
 #include "engine/app/conformance.h"
+#include "engine/app/decoder_metrics.h"
 #include "engine/app/dimse_metrics.h"
 #include "engine/app/open.h"
 #include "engine/dimse/server.h"
+#include "engine/sandbox/decoder_processes.h"
 #include "engine/volumes/service.h"
 #include "engine/web/server.h"
 #include "engine/web/volume_metrics.h"
@@ -129,14 +132,39 @@ void raise_descriptor_limit(const Config& config) {
                {{"limit", limit.rlim_cur}, {"wanted", wanted}});
 }
 
+/// The decoders' processes, known to codec while this lives.
+class Decoders {
+ public:
+  Decoders(const Config& config, std::size_t threads) {
+    if (!config.codec.in_processes) {
+      log::warning("decoders run in the server itself: a hostile stream can end it, or worse ([codec] isolation)");
+      return;
+    }
+    sandbox::Options options;
+    options.processes = config.codec.processes ? config.codec.processes : threads;
+    options.memory_bytes = config.codec.memory_mib << 20;
+    options.cpu_time = std::chrono::seconds(config.codec.frame_cpu_s);
+    processes_ = started(sandbox::DecoderProcesses::start(options),
+                         "decoder processes (codec.isolation = \"none\" does without)");
+    codec::set_foreign_runner(processes_.get());
+  }
+  ~Decoders() { codec::set_foreign_runner(nullptr); }
+  const sandbox::DecoderProcesses* processes() const { return processes_.get(); }
+
+ private:
+  std::unique_ptr<sandbox::DecoderProcesses> processes_;
+};
+
 }  // namespace
 
 int serve(const Config& config) {
   const sigset_t end_signals = block_end_signals();
   raise_descriptor_limit(config);
   const std::size_t cores = std::max(1u, std::thread::hardware_concurrency());
+  const std::size_t threads = config.workers.threads ? config.workers.threads : cores;
+  const Decoders decoders(config, threads);
   io::WorkerPool blocking(kBlockingThreads, "blocking");
-  io::WorkerPool workers(config.workers.threads ? config.workers.threads : cores, "worker");
+  io::WorkerPool workers(threads, "worker");
 
   const auto archive = open_archive_alone(archive_options(config), blocking);
   Endpoint::remove(config.archive.data);  // left by a server that was killed
@@ -182,6 +210,10 @@ int serve(const Config& config) {
     };
     http.operating.metrics.push_back([&](web::MetricsWriter& writer) { write_dimse_metrics(writer, dicom->stats()); });
     http.operating.metrics.push_back([&](web::MetricsWriter& writer) { web::write_volume_metrics(writer, volumes); });
+    if (const auto* processes = decoders.processes()) {
+      http.operating.metrics.push_back(
+          [processes](web::MetricsWriter& writer) { write_decoder_metrics(writer, processes->stats()); });
+    }
     const auto web = started(web::Server::start(http, *archive, &volumes, blocking, reactors.pointers()),
                              "HTTP server at " + config.http.address + ':' + std::to_string(config.http.port));
 

@@ -80,7 +80,10 @@ class Recoded final : public Transcoder {
 class FrameTranscoder final : public Transcoder {
  public:
   FrameTranscoder(const archive::Instance& instance, const codec::TransferSyntax& target, const Options& options)
-      : Transcoder(instance, target), uid_(instance.sop_instance_uid), options_(options) {}
+      : Transcoder(instance, target),
+        stored_uid_(instance.sop_instance_uid),
+        uid_(instance.sop_instance_uid),
+        options_(options) {}
 
   const std::string& sop_instance_uid() const noexcept override { return uid_; }
   std::uint64_t frame() const noexcept override { return frame_; }
@@ -145,6 +148,7 @@ class FrameTranscoder final : public Transcoder {
     CAIRN_TRY(const auto coded, index_.read(*source_, number));
     codec::DecodeOptions options;
     options.limits = options_.encode.limits;
+    options.name = {stored_uid_, number + 1};
     return codec::decode_frame(*stored_, format_, coded, options);
   }
 
@@ -323,6 +327,7 @@ class FrameTranscoder final : public Transcoder {
     return outcome::success();
   }
 
+  std::string stored_uid_;
   std::string uid_;
   Options options_;
   const codec::TransferSyntax* stored_ = nullptr;

@@ -112,7 +112,9 @@ class Builder {
                         const codec::FrameIndex& index, std::size_t k) {
     const FrameInfo& f = plan_.frame_of(assembled_, k);
     CAIRN_TRY(const std::vector<std::byte> coded, index.read(source, f.frame));
-    CAIRN_TRY(const codec::Frame frame, codec::decode_frame(syntax, info.format, coded));
+    codec::DecodeOptions options;
+    options.name = {info.sop_instance_uid, std::uint64_t{f.frame} + 1};
+    CAIRN_TRY(const codec::Frame frame, codec::decode_frame(syntax, info.format, coded, options));
     const auto slice = static_cast<std::uint32_t>(k);
     CAIRN_TRYV(store_slice(frame, info.format, has_native_samples(syntax.coding), volume_, slice));
     if (volume_.components() == 1) volume_.set_rescale(slice, f.geometry.slope, f.geometry.intercept);

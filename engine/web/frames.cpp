@@ -110,7 +110,9 @@ class MadeFrames final : public BodySource {
     }
 
     Result<std::vector<std::byte>> convert(Bytes coded) const {
-      CAIRN_TRY(auto frame, codec::decode_frame(*pixels->syntax, pixels->format, coded));
+      codec::DecodeOptions options;
+      options.name = {pixels->instance->sop_instance_uid, wanted.frames[at]};
+      CAIRN_TRY(auto frame, codec::decode_frame(*pixels->syntax, pixels->format, coded, options));
       if (!form.encoded) {
         return pixels->format.bits_allocated == 1 ? packed_bits(frame.samples) : std::move(frame.samples);
       }

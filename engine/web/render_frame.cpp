@@ -44,7 +44,9 @@ Result<std::vector<std::byte>> render_frame(archive::Archive& archive, const Sto
   CAIRN_TRY(const auto data_set, dicom::DataSet::parse(header));
   const auto source = open_pixels(archive, pixels);
   CAIRN_TRY(const auto coded, pixels.index.read(*source, frame - 1));
-  CAIRN_TRY(const auto decoded, codec::decode_frame(*pixels.syntax, pixels.format, coded));
+  codec::DecodeOptions options;
+  options.name = {pixels.instance->sop_instance_uid, frame};
+  CAIRN_TRY(const auto decoded, codec::decode_frame(*pixels.syntax, pixels.format, coded, options));
   const bool native = has_native_samples(pixels.syntax->coding);
   CAIRN_TRY(Picture picture, present(data_set, static_cast<std::uint32_t>(frame - 1), pixels.format, decoded, native,
                                      query.window, reader_of(*source, header.encoding.big_endian)));

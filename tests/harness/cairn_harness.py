@@ -77,6 +77,7 @@ SMALL = {
     'store': {'segment_mib': 32, 'reserve_mib': 8, 'prewritten_mib': 64, 'prewrite_mib_per_s': 400, 'read_cache_mib': 64},
     'index': {'unpersisted_records': 2000, 'unpersisted_mib': 4},
     'volumes': {'cache_mib': 512},
+    'codec': {},
 }
 
 

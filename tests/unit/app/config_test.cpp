@@ -46,6 +46,10 @@ TEST(Config, TheShippedFileHasTheBuiltInDefaults) {
   EXPECT_EQ(shipped.index.cache_mib, built_in.index.cache_mib);
   EXPECT_EQ(shipped.volumes.cache_mib, built_in.volumes.cache_mib);
   EXPECT_EQ(shipped.workers.threads, built_in.workers.threads);
+  EXPECT_EQ(shipped.codec.in_processes, built_in.codec.in_processes);
+  EXPECT_EQ(shipped.codec.processes, built_in.codec.processes);
+  EXPECT_EQ(shipped.codec.memory_mib, built_in.codec.memory_mib);
+  EXPECT_EQ(shipped.codec.frame_cpu_s, built_in.codec.frame_cpu_s);
 }
 
 TEST(Config, AnUnknownKeyIsNamedWithItsLine) {
