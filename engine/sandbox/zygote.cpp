@@ -30,7 +30,10 @@ constexpr int kControl = kZygoteDescriptor;
 /// Nothing of the server's but the control socket; the standard streams lead nowhere, so that a worker can write into
 /// no log.
 void leave_descriptors() {
-  ::syscall(SYS_close_range, kControl + 1, ~0u, 0);
+  if (::syscall(SYS_close_range, kControl + 1, ~0u, 0) != 0) {  // before Linux 5.9
+    const long most = std::min(::sysconf(_SC_OPEN_MAX), 1L << 20);
+    for (int number = kControl + 1; number < most; ++number) ::close(number);
+  }
   const int nowhere = ::open("/dev/null", O_RDWR);
   for (int stream = 0; stream < (kSanitized ? 2 : 3); ++stream) {
     if (nowhere >= 0) ::dup2(nowhere, stream);
@@ -117,6 +120,7 @@ std::optional<int> run_if_zygote(int argc, char** argv, DecodeFunction decode) {
   leave_descriptors();
   ignore_signals();
   ::prctl(PR_SET_NAME, "decoders");
+  if (::chdir("/") != 0) return 1;  // no file system is kept busy
   keep_memory();
   codec::warm_up();
   ::_exit(Zygote(decode).run());
