@@ -45,7 +45,7 @@ struct Session::Report {
 
 Task<> Session::commit_action(const Context& context, std::uint8_t context_id, CommandSet request) {
   env_->counters.commitments.fetch_add(1, std::memory_order_relaxed);
-  Collect data(kMaxInformationBytes);
+  Collect data(kMaxInformationBytes, &env_->collected_bytes);
   if (request.has_data_set()) {
     CAIRN_CO_TRYV(co_await association_->receive_data(context_id, data));
   }

@@ -82,7 +82,7 @@ Task<bool> Session::cancelled(std::uint16_t message_id) {
 
 Task<> Session::find(const Context& context, std::uint8_t context_id, CommandSet request) {
   env_->counters.finds.fetch_add(1, std::memory_order_relaxed);
-  Collect sink(kMaxIdentifierBytes);
+  Collect sink(kMaxIdentifierBytes, &env_->collected_bytes);
   if (request.has_data_set()) {
     CAIRN_CO_TRYV(co_await association_->receive_data(context_id, sink));
   }

@@ -15,7 +15,7 @@ using dicom::CommandSet;
 Task<std::optional<Retrieve>> Session::begin_retrieve(const Context& context, std::uint8_t context_id,
                                                       CommandSet& request, bool patient_root) {
   std::optional<Retrieve> none;
-  Collect collected(kMaxIdentifierBytes);
+  Collect collected(kMaxIdentifierBytes, &env_->collected_bytes);
   if (request.has_data_set()) {
     CAIRN_CO_TRYV(co_await association_->receive_data(context_id, collected));
   }

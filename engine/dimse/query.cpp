@@ -17,6 +17,7 @@ using dicom::Tag;
 using dicom::VR;
 
 constexpr std::size_t kMostValues = 65536;  ///< of one key
+constexpr std::size_t kMostKeys = 4096;     ///< of one identifier: all of the dictionary that a patient's images have
 
 Result<std::vector<std::string>> split(std::string_view text) {
   std::vector<std::string> values;
@@ -164,6 +165,7 @@ Result<FindRequest> FindRequest::read(const dicom::DataSet& identifier, QueryRoo
   CAIRN_TRY(request.query.instance_uids, uid_list(identifier, tags::SOPInstanceUID));
   for (const Element& element : identifier.elements()) {
     if (is_housekeeping(element.tag)) continue;
+    if (request.keys.size() == kMostKeys) return fail(Errc::limit_exceeded, "keys");
     request.keys.push_back(element);
     request.query.returns.push_back(element.tag);
     const bool listed = is_unique_key(element.tag) || (element.tag == tags::PatientID && !wild);

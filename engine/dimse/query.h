@@ -23,7 +23,7 @@ struct FindRequest {
 
   /// `empty_values`: a key of two quotation marks matches what is empty or absent, as negotiated; else it matches all.
   /// Errors: missing or malformed (Query/Retrieve Level), mismatch (a level that the root lacks), limit_exceeded (more
-  /// values than a list may have).
+  /// keys, or values of one, than there may be).
   static Result<FindRequest> read(const dicom::DataSet& identifier, QueryRoot root, bool empty_values = false);
 
   /// The identifier of a pending response: the keys asked for, with the match's values or empty. Text is in the

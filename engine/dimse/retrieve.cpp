@@ -17,6 +17,7 @@ using dicom::CommandSet;
 using dicom::VR;
 
 constexpr std::size_t kMostKeys = 100'000;        ///< in one list
+constexpr std::size_t kMostInstances = 1'000'000;  ///< of one retrieve: their UIDs are held
 constexpr std::size_t kMostUIDListBytes = 65534;  ///< an explicit VR's length
 
 /// The values of a key; a lone * is universal, as an empty one. Errors: limit_exceeded.
@@ -100,6 +101,7 @@ Result<> resolve_series(archive::Archive& archive, archive::Query query, Retriev
       return instances.error();
     }
     for (archive::Instance& instance : instances.value()) {
+      if (set.instance_uids.size() == kMostInstances) return fail(Errc::limit_exceeded, "instances of one retrieve");
       set.syntaxes[instance.sop_class_uid].insert(std::move(instance.transfer_syntax_uid));
       set.instance_uids.push_back(std::move(instance.sop_instance_uid));
     }

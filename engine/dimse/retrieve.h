@@ -32,7 +32,7 @@ struct RetrieveSet {
   std::map<std::string, std::set<std::string>> syntaxes;  ///< by SOP class: the transfer syntaxes stored
 };
 
-/// Blocking. Nothing found is no error. Errors: of the index.
+/// Blocking. Nothing found is no error. Errors: of the index; limit_exceeded (more than a million instances).
 Result<RetrieveSet> resolve(archive::Archive& archive, const RetrieveRequest& request);
 
 /// Counts of one retrieve. What fails is named in the final response.

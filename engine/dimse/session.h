@@ -34,6 +34,7 @@ struct SessionEnvironment {
   io::WorkerPool& pool;
   Counters counters;
   std::atomic<bool> draining{false};
+  std::atomic<std::size_t> collected_bytes{0};  ///< of long identifiers and action information
   std::shared_ptr<Commitments> commitments{};  ///< null: none are taken; set before the first session
 };
 

@@ -38,6 +38,16 @@ def samples_of(data_set, shape, width):
     return pixels[:frames * rows * columns * samples * width]
 
 
+def faults(path):
+    """What dciodvfy and dcmdump object to; nothing where they are not installed."""
+    said = ''
+    for command in (['dciodvfy', path], ['dcmdump', '-q', path]):
+        if shutil.which(command[0]):
+            done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors='replace', timeout=60)
+            said += done.stderr
+    return {line.strip() for line in said.splitlines() if line.startswith(('Error', 'E:'))}
+
+
 class Transcode(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -95,6 +105,9 @@ class Transcode(unittest.TestCase):
                 data_set = pydicom.dcmread(files[0])
                 self.assertEqual(data_set.file_meta.TransferSyntaxUID, '1.2.840.10008.1.2')
                 self.assertEqual(data_set.SOPInstanceUID, meta.sop)
+                # dciodvfy reads no deflated original.
+                if row['transfer_syntax'] != '1.2.840.10008.1.2.1.99':
+                    self.assertEqual(faults(files[0]) - faults(path), set(), 'what was sent has faults that what was stored has not')
                 shape = [int(n) for n in row['frames_x_rows_x_columns_x_samples'].split('x')]
                 samples = samples_of(data_set, shape, WIDTHS[row['dtype']])
                 self.assertEqual(len(samples), shape[0] * shape[1] * shape[2] * shape[3] * WIDTHS[row['dtype']])

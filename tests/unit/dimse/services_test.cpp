@@ -408,6 +408,47 @@ TEST(Find, AListThatIsTooLongIsRefusedAndNotCut) {
   EXPECT_EQ(dimse::RetrieveRequest::read(keys, false).error(), Errc::limit_exceeded);
 }
 
+TEST(Find, ManyKeysAreRefused) {
+  TestServer server;
+  auto keys = identifier("STUDY");
+  for (std::uint16_t i = 0; i < 5000; ++i) keys.set(dicom::Element{{0x0021, i}, VR::LO, {}, {}, {}});
+  EXPECT_EQ(find(server, keys).final_status, 0xc000);
+}
+
+TEST(Find, LongIdentifiersOfManyLeaveRoomForOthers) {
+  TestServer server;
+  server.archive.matches = {study("1.2.1", "P1", "ONE")};
+  dicom::CommandSet request;
+  request.command = dicom::CommandField::c_find_rq;
+  request.affected_sop_class_uid = dicom::uids::kStudyRootFind;
+  request.message_id = 5;
+  request.data_set_type = 0;
+  auto keys = identifier("STUDY");
+  keys.set(dicom::Element{tags::StudyInstanceUID, VR::UI, std::string(15u << 20, '1'), {}, {}});
+  const std::string wire = Peer::message(5, request, keys.encode({.explicit_vr = false}));
+  std::vector<std::unique_ptr<Peer>> hogs;
+  for (int i = 0; i < 8; ++i) {
+    hogs.push_back(std::make_unique<Peer>(server.port()));
+    hogs.back()->associate();
+    hogs.back()->send(std::string_view(wire).substr(0, wire.size() - 100));
+  }
+  EXPECT_EQ(find(server, identifier("STUDY")).final_status, 0) << "a short one";
+  const auto status = [](Peer& peer) {
+    std::uint16_t answered = 0xff00;
+    for (std::string data; answered == 0xff00; data.clear()) answered = peer.response(&data).status.value_or(1);
+    return answered;
+  };
+  std::map<std::uint16_t, int> statuses;
+  for (const auto& hog : hogs) {
+    hog->send(std::string_view(wire).substr(wire.size() - 100));
+    ++statuses[status(*hog)];
+  }
+  EXPECT_EQ(statuses.size(), 2u);
+  EXPECT_GT(statuses[0xa700], 0) << "more than there is room for";
+  hogs.front()->send(wire);
+  EXPECT_NE(status(*hogs.front()), 0xa700) << "alone";
+}
+
 TEST(Find, ACancelBeforeTheFirstMatchIsHonoured) {
   TestServer server;
   for (int i = 0; i < 2000; ++i) server.archive.matches.push_back(study("1.2." + std::to_string(i), "P", "N"));
