@@ -1,12 +1,12 @@
 #include "engine/app/config.h"
 
-#include <toml++/toml.h>
-
 #include <algorithm>
 #include <fstream>
 #include <limits>
 #include <set>
 #include <sstream>
+
+#include <toml++/toml.h>
 
 namespace cairn::app {
 namespace {
@@ -168,6 +168,34 @@ RemoteConfig read_remote(Table& t, std::string_view file) {
   return r;
 }
 
+RetentionRuleConfig read_retention_rule(Table& t, std::string_view file) {
+  RetentionRuleConfig r;
+  if (!t.has("name") || !t.has("age_days")) {
+    throw ConfigError(std::string(file) + ": every [[retention.rule]] needs a name and age_days");
+  }
+  t.read("name", r.name);
+  const auto is_plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+           c == '.';
+  };
+  if (r.name.empty() || r.name.size() > 64 || !std::all_of(r.name.begin(), r.name.end(), is_plain)) {
+    t.reject(t.node("name"), "name", "must be 1 to 64 letters, digits, \"-\", \"_\" and \".\"");
+  }
+  t.read("level", r.of_series, {{"study", false}, {"series", true}});
+  t.read("age_of", r.by_study_date, {{"change", false}, {"study_date", true}});
+  t.read<std::uint32_t>("age_days", r.age_days, 1, 100 * 366);
+  t.read("modalities", r.modalities);
+  constexpr std::uint64_t kMostGib = 1u << 24;
+  t.read<std::uint64_t>("below_free_gib", r.below_free_gib, 0, kMostGib);
+  r.until_free_gib = r.below_free_gib;
+  t.read<std::uint64_t>("until_free_gib", r.until_free_gib, 0, kMostGib);
+  if (t.has("until_free_gib") && (r.below_free_gib == 0 || r.until_free_gib < r.below_free_gib)) {
+    t.reject(t.node("until_free_gib"), "until_free_gib", "must not be below below_free_gib");
+  }
+  t.read("removes_the_only_copy", r.removes_the_only_copy);
+  return r;
+}
+
 void read_policy(Table& t, store::DuplicatePolicy& policy) {
   using enum store::DuplicatePolicy;
   t.read("duplicates", policy, {{"keep", keep}, {"replace", replace}, {"refuse", refuse}});
@@ -260,6 +288,16 @@ Config read_tables(const toml::table& root, std::string_view name) {
     t.read<std::uint32_t>("unpersisted_records", c.index.unpersisted_records, 100, 10'000'000);
     t.read<std::uint64_t>("unpersisted_mib", c.index.unpersisted_mib, 1, 1u << 16);
     t.read<std::uint64_t>("cache_mib", c.index.cache_mib, 8, kMostMib);
+  });
+  top.table("retention", [&](Table& t) {
+    t.read<std::uint32_t>("removals_per_hour", c.retention.removals_per_hour, 1, 1'000'000);
+    t.tables("rule", [&](Table& rule) {
+      RetentionRuleConfig made = read_retention_rule(rule, name);
+      for (const RetentionRuleConfig& other : c.retention.rules) {
+        if (other.name == made.name) rule.reject(rule.node("name"), "name", "is used twice");
+      }
+      c.retention.rules.push_back(std::move(made));
+    });
   });
   top.table("volumes", [&](Table& t) { t.read<std::uint64_t>("cache_mib", c.volumes.cache_mib, 16, kMostMib); });
   top.table("workers", [&](Table& t) { t.read<std::uint32_t>("threads", c.workers.threads, 0, 1024); });

@@ -41,6 +41,15 @@ struct VolumeConfig {
   std::filesystem::path directory;
 };
 
+struct RetentionRuleConfig {
+  std::string name;
+  bool of_series = false, by_study_date = false;
+  std::uint32_t age_days = 0;
+  std::vector<std::string> modalities;
+  std::uint64_t below_free_gib = 0, until_free_gib = 0;
+  bool removes_the_only_copy = false;
+};
+
 struct Config {
   struct {
     std::filesystem::path data = "./data";
@@ -94,6 +103,10 @@ struct Config {
     std::uint64_t unpersisted_mib = 128;
     std::uint64_t cache_mib = 256;
   } index;
+  struct {
+    std::uint32_t removals_per_hour = 100;
+    std::vector<RetentionRuleConfig> rules;
+  } retention;
   struct {
     std::uint64_t cache_mib = 2048;
   } volumes;

@@ -20,6 +20,7 @@
 #include "engine/app/decoder_metrics.h"
 #include "engine/app/dimse_metrics.h"
 #include "engine/app/open.h"
+#include "engine/archive/retention.h"
 #include "engine/dimse/server.h"
 #include "engine/sandbox/decoder_processes.h"
 #include "engine/volumes/service.h"
@@ -99,6 +100,25 @@ dimse::Options dimse_options(const Config& config) {
   options.artim = std::chrono::seconds(d.artim_timeout_s);
   options.idle = std::chrono::seconds(d.idle_timeout_s);
   options.stall = std::chrono::seconds(d.stall_timeout_s);
+  return options;
+}
+
+archive::RetentionOptions retention_options(const Config& config) {
+  archive::RetentionOptions options;
+  options.per_hour = config.retention.removals_per_hour;
+  for (const RetentionRuleConfig& rule : config.retention.rules) {
+    using archive::RetentionRule;
+    RetentionRule made;
+    made.name = rule.name;
+    made.level = rule.of_series ? RetentionRule::Level::series : RetentionRule::Level::study;
+    made.age_of = rule.by_study_date ? RetentionRule::AgeOf::study_date : RetentionRule::AgeOf::change;
+    made.age = std::chrono::days(rule.age_days);
+    made.modalities = rule.modalities;
+    made.removes_the_only_copy = rule.removes_the_only_copy;
+    made.below_free_bytes = rule.below_free_gib << 30;
+    made.until_free_bytes = rule.until_free_gib << 30;
+    options.rules.push_back(std::move(made));
+  }
   return options;
 }
 
@@ -182,6 +202,7 @@ int serve(const Config& config) {
                              {"last", replayed.last}});
   {
     volumes::Service volumes(*archive, workers, {.cache_bytes = config.volumes.cache_mib << 20});
+    archive::Retention retention(*archive, retention_options(config));
     Reactors reactors(cores);
     const auto dicom = started(dimse::Server::start(dimse_options(config), *archive, blocking, reactors.pointers()),
                                "DICOM server at " + config.dicom.address + ':' + std::to_string(config.dicom.port));
@@ -193,7 +214,17 @@ int serve(const Config& config) {
     http.admin.off_loopback = config.http.admin_off_loopback;
     http.admin.duplicate_policy = config.dicom.duplicates;
     http.removal.from = config.http.manage_from;
+    http.retention = config.retention.rules.empty() ? nullptr : &retention;
     http.study_complete_after = std::chrono::seconds(config.archive.study_complete_after_s);
+    http.announcements = [&dicom](const std::function<bool(std::string_view)>& is_of) {
+      std::vector<web::Announcement> out;
+      for (const dimse::CommitmentRequest& request : dicom->commitments_naming(is_of)) {
+        web::Announcement made{request.requester_ae, request.transaction_uid, {}};
+        for (const auto& reference : request.references) made.sop_instance_uids.push_back(reference.sop_instance_uid);
+        out.push_back(std::move(made));
+      }
+      return out;
+    };
     http.cross_origin.origins = config.http.cross_origins;
     http.https.address = config.http.https_address;
     http.https.port = config.http.https_port;
@@ -217,6 +248,7 @@ int serve(const Config& config) {
     const auto web = started(web::Server::start(http, *archive, &volumes, blocking, reactors.pointers()),
                              "HTTP server at " + config.http.address + ':' + std::to_string(config.http.port));
 
+    retention.start();
     const Endpoint endpoint{config.http.address, web->port(), config.dicom.address, dicom->port(),
                             config.dicom.ae_title};
     endpoint.write(config.archive.data);
@@ -230,6 +262,7 @@ int serve(const Config& config) {
     sigwait(&end_signals, &received);
     log::info("draining", {{"signal", received}});
     Endpoint::remove(config.archive.data);
+    retention.stop();
     dicom->stop(kDicomGrace);
     web->drain(kHttpGrace);
     // Checks of commitments read the archive, which goes next.

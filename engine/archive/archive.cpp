@@ -8,6 +8,7 @@
 
 #include "engine/archive/compare_content.h"
 #include "engine/archive/directory_lock.h"
+#include "engine/archive/following.h"
 #include "engine/archive/query.h"
 #include "engine/archive/receiver.h"
 #include "engine/archive/removal.h"
@@ -36,7 +37,7 @@ Instance instance_of(store::InstanceRow&& row) {
   return out;
 }
 
-class LocalArchive final : public Archive {
+class LocalArchive final : public Archive, public Following {
  public:
   LocalArchive(Options options, io::WorkerPool& pool, DirectoryLock lock)
       : options_(std::move(options)),
@@ -60,6 +61,13 @@ class LocalArchive final : public Archive {
   Task<Removed> remove(Target target, Asked asked, bool only_copy_too) override;
   Task<Removed> restore(store::Sequence removal, Asked asked) override;
   Result<> removed(const Target& within, const std::function<bool(Removed&&)>& each) override;
+  Result<ExpiredFound> expired(const RetentionRule& rule, std::int64_t now_unix_ms, std::size_t limit,
+                               ExpirySearch& search) override {
+    CAIRN_TRY(const auto lock, reading());
+    return find_expired(index_->view(), rule, now_unix_ms, limit, search);
+  }
+  Result<ChangesRead> changes(store::Sequence since, const std::function<bool(const store::Change&)>& each) override;
+  std::shared_ptr<AppliedSignal> applied_signal(std::size_t most_waiting) override;
   std::unique_ptr<StreamReader> open(const Instance& instance) override {
     return std::make_unique<PartStreamReader>(log_, workers_, instance);
   }
@@ -75,6 +83,7 @@ class LocalArchive final : public Archive {
   Result<> open_index();
   Result<store::ReplaySummary> replay();
   Result<bool> index_belongs_to_log();
+  void ring(store::Sequence applied);
   /// Held while the index is read, so that close() waits for it. Errors: closed.
   Result<std::shared_lock<std::shared_mutex>> reading();
   Result<std::optional<store::Removal>> removal(store::Sequence sequence);
@@ -95,6 +104,9 @@ class LocalArchive final : public Archive {
   std::atomic<bool> closed_{false};
   std::shared_mutex index_mutex_;  // shared: index_ is read; exclusive: it is closed
   bool index_open_ = false;
+  std::atomic<bool> followed_{false};  // who begins to follow reads the changes first
+  std::mutex signals_mutex_;           // guards signals_
+  std::vector<std::weak_ptr<AppliedSignal>> signals_;
 };
 
 Result<> LocalArchive::start() {
@@ -131,6 +143,7 @@ Result<> LocalArchive::open_index() {
   o.compare = [this](const store::InstanceRow& stored, const store::InstanceRecord& newer) {
     return compare_content(*log_, stored, newer);
   };
+  o.applied = [this](store::Sequence sequence) { ring(sequence); };
   CAIRN_TRY(index_, store::Index::open(std::move(o)));
   return outcome::success();
 }
@@ -349,6 +362,41 @@ Result<> LocalArchive::removed(const Target& within, const std::function<bool(Re
   });
 }
 
+Result<ChangesRead> LocalArchive::changes(store::Sequence since,
+                                          const std::function<bool(const store::Change&)>& each) {
+  CAIRN_TRY(const auto lock, reading());
+  const store::IndexView view = index_->view();
+  ChangesRead out;
+  CAIRN_TRY(out.applied, view.applied());
+  if (since > out.applied) return fail(Errc::conflict, "position is ahead of this archive");
+  out.next = out.applied;
+  CAIRN_TRYV(view.each_change(since, [&](const store::Change& change) {
+    if (each(change)) return true;
+    out.next = change.sequence;
+    return false;
+  }));
+  return out;
+}
+
+std::shared_ptr<AppliedSignal> LocalArchive::applied_signal(std::size_t most_waiting) {
+  auto signal = std::make_shared<AppliedSignal>(most_waiting);
+  const std::lock_guard lock(signals_mutex_);
+  signals_.push_back(signal);
+  followed_.store(true);
+  return signal;
+}
+
+// On the applier's thread.
+void LocalArchive::ring(store::Sequence applied) {
+  if (!followed_.load()) return;
+  const std::lock_guard lock(signals_mutex_);
+  std::erase_if(signals_, [applied](const std::weak_ptr<AppliedSignal>& held) {
+    const auto signal = held.lock();
+    if (signal) signal->applied(applied);
+    return !signal;
+  });
+}
+
 Stats LocalArchive::stats() {
   Stats out;
   store::IndexState state;
@@ -373,6 +421,10 @@ Stats LocalArchive::stats() {
 }
 
 }  // namespace
+
+Following* following_of(Archive& archive) noexcept {
+  return dynamic_cast<Following*>(&archive);
+}
 
 Result<std::unique_ptr<Archive>> Archive::open(Options options, io::WorkerPool& pool) {
   CAIRN_TRY(DirectoryLock lock, DirectoryLock::take(options.directory));

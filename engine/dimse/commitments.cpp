@@ -50,6 +50,7 @@ void Commitments::begin(CommitmentRequest request, std::weak_ptr<Session> sessio
     if (stopping_) return;
     ++running_;
   }
+  recent_.add(request);
   auto life = [](std::shared_ptr<Commitments> self, CommitmentRequest r,
                  std::weak_ptr<Session> s) -> asio::awaitable<void> {
     co_await self->process(std::move(r), std::move(s));

@@ -15,6 +15,7 @@
 
 #include "engine/core/task.h"
 #include "engine/dimse/commitment_journal.h"
+#include "engine/dimse/recent_commitments.h"
 #include "engine/dimse/remotes.h"
 #include "engine/io/worker_pool.h"
 
@@ -41,6 +42,8 @@ class Commitments : public std::enable_shared_from_this<Commitments> {
   Result<> add(CommitmentRequest& request) { return journal_->add(request); }
   /// Of what was added. `session`: the requester's association, if it is still there.
   void begin(CommitmentRequest request, std::weak_ptr<Session> session);
+  /// What was begun of late, the resumed included. Any thread.
+  const RecentCommitments& recent() const noexcept { return recent_; }
   /// Ends what runs, and blocks until it has, a few seconds at most; what is not reported stays in the journal. Not
   /// from the executor, which must be running.
   void stop();
@@ -54,6 +57,7 @@ class Commitments : public std::enable_shared_from_this<Commitments> {
 
   const std::unique_ptr<CommitmentJournal> journal_;
   const Settings settings_;
+  RecentCommitments recent_;
   archive::Archive& archive_;
   io::WorkerPool& pool_;
   const Remotes& remotes_;

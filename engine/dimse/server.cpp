@@ -238,6 +238,12 @@ void Server::stop(std::chrono::milliseconds grace) {
   if (!s.env->pool.settle(io::WorkClass::interactive, kWorkGrace)) log::error("work of associations did not end");
 }
 
+std::vector<CommitmentRequest> Server::commitments_naming(
+    const std::function<bool(std::string_view sop_instance_uid)>& is_of) const {
+  const auto& commitments = state_->env->commitments;
+  return commitments ? commitments->recent().naming(is_of) : std::vector<CommitmentRequest>();
+}
+
 Stats Server::stats() const {
   return state_->env->counters.snapshot();
 }

@@ -6,10 +6,13 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "engine/core/result.h"
+#include "engine/dimse/commitment.h"
 #include "engine/dimse/options.h"
 #include "engine/dimse/stats.h"
 
@@ -39,6 +42,9 @@ class Server {
   void stop(std::chrono::milliseconds grace);
 
   Stats stats() const;
+  /// Storage commitments asked for of late that name an instance of which `is_of` is true (recent_commitments.h).
+  std::vector<CommitmentRequest> commitments_naming(
+      const std::function<bool(std::string_view sop_instance_uid)>& is_of) const;
 
  private:
   struct State;

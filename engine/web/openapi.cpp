@@ -88,10 +88,72 @@ const std::string_view kOpenApi = R"json({
         }
       }
     },
+    "/api/v1/changes": {
+      "get": {
+        "summary": "What the archive did, in order: to follow it",
+        "description": "Each instance that was stored or took other content's place, and each removal, restoration or other event, exactly once, in the order of the log, not before it is on stable storage and in the index. What changed nothing (sent again, refused) is left out. Positions are for ever, over restarts, reindexing and compaction: go on at `next`, after any time away.",
+        "parameters": [
+          {"name": "since", "in": "query", "description": "changes after this position; 0: from the beginning", "schema": {"type": "integer", "minimum": 0, "default": 0}},
+          {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 10000, "default": 1000}},
+          {"name": "wait", "in": "query", "description": "seconds that an answer without changes is held back for one to come", "schema": {"type": "integer", "minimum": 0, "maximum": 60, "default": 0}},
+          {"name": "study", "in": "query", "description": "of this Study Instance UID only; an answer may be empty and its `next` be short of `last`", "schema": {"type": "string"}},
+          {"name": "kind", "in": "query", "description": "of this kind only", "schema": {"type": "string", "enum": ["stored", "replaced", "removed", "restored", "corrected"]}}
+        ],
+        "responses": {
+          "200": {"description": "Changes", "content": {"application/json": {"schema": {
+            "type": "object",
+            "properties": {
+              "changes": {"type": "array", "items": {"$ref": "#/components/schemas/Change"}},
+              "next": {"type": "integer", "description": "where to go on"},
+              "last": {"type": "integer", "description": "the position that the archive had reached"}
+            }
+          }}}},
+          "400": {"$ref": "#/components/responses/Fault"},
+          "409": {"description": "The position is ahead of this archive: of another one, or of this one before it was set back", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Fault"}}}},
+          "503": {"description": "Too many clients wait already", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Fault"}}}}
+        }
+      }
+    },
+    "/api/v1/retention": {
+      "get": {
+        "summary": "What the retention rules would remove now, and why; removes nothing",
+        "description": "For callers on this machine and those of http.manage_from. Rules are [[retention.rule]] of the configuration.",
+        "parameters": [
+          {"name": "limit", "in": "query", "description": "studies or series listed for each rule", "schema": {"type": "integer", "minimum": 1, "maximum": 10000, "default": 100}}
+        ],
+        "responses": {
+          "200": {"description": "Rules, oldest first what each applies to", "content": {"application/json": {"schema": {
+            "type": "object",
+            "properties": {
+              "held": {"type": ["string", "null"], "description": "why no rule removes anything now"},
+              "per_hour": {"type": "integer"},
+              "left_this_hour": {"type": "integer"},
+              "free_bytes": {"type": "integer", "description": "on the storage volumes"},
+              "removed_bytes": {"type": "integer", "description": "of what can be restored; counts as free for rules by free space"},
+              "rules": {"type": "array", "items": {"type": "object", "properties": {
+                "rule": {"type": "string"},
+                "waits_for": {"type": "string", "description": "why it removes nothing; absent: it would"},
+                "more": {"type": "boolean", "description": "than are listed"},
+                "expired": {"type": "array", "items": {"type": "object", "properties": {
+                  "study_instance_uid": {"type": "string"},
+                  "series_instance_uid": {"type": "string"},
+                  "study_date": {"type": "string"},
+                  "last_change": {"type": "string", "format": "date-time"},
+                  "instances": {"type": "integer"},
+                  "bytes": {"type": "integer"}
+                }}}
+              }}}
+            }
+          }}}},
+          "400": {"$ref": "#/components/responses/Fault"},
+          "403": {"$ref": "#/components/responses/Fault"}
+        }
+      }
+    },
     "/api/v1/studies/{study}/state": {
       "get": {
         "summary": "Whether the study is complete, and why",
-        "description": "Computed at the request: complete when no instance was added or replaced for archive.study_complete_after_s. It is receiving again when one is; one that is sent again unchanged is none.",
+        "description": "Computed at the request: complete when no instance was added or replaced for archive.study_complete_after_s and all is there that storage commitments name. It is receiving again when one is; one that is sent again unchanged is none.",
         "parameters": [
           {"name": "study", "in": "path", "required": true, "description": "Study Instance UID", "schema": {"type": "string"}}
         ],
@@ -201,6 +263,22 @@ const std::string_view kOpenApi = R"json({
           "bytes": {"type": "integer", "description": "of the stored stream"}
         }
       },
+      "Change": {
+        "type": "object",
+        "properties": {
+          "position": {"type": "integer"},
+          "time": {"type": "string", "format": "date-time", "description": "received, or asked for, by the server's clock; positions have the order"},
+          "kind": {"type": "string", "description": "stored, replaced, removed, restored, corrected; event-N: one that this release has no word for"},
+          "study_instance_uid": {"type": "string"},
+          "series_instance_uid": {"type": "string", "description": "absent: an event that means all of the study"},
+          "sop_instance_uid": {"type": "string", "description": "absent: an event that means all of the series"},
+          "older": {"type": "string", "enum": ["kept", "forgotten"], "description": "of replaced: what became of the content that was there"},
+          "level": {"type": "string", "enum": ["study", "series", "instance"], "description": "of an event"},
+          "via": {"type": "string", "enum": ["dimse", "http", "rule"], "description": "of an event: who asked"},
+          "subject": {"type": "integer", "description": "of an event: the position of the event that it is about, such as the removal that is undone"},
+          "reason": {"type": "string", "description": "of an event"}
+        }
+      },
       "Removed": {
         "type": "object",
         "properties": {
@@ -219,10 +297,15 @@ const std::string_view kOpenApi = R"json({
         "type": "object",
         "properties": {
           "study_instance_uid": {"type": "string"},
-          "state": {"type": "string", "enum": ["receiving", "complete"]},
+          "state": {"type": "string", "enum": ["receiving", "complete", "incomplete"], "description": "incomplete: nothing came for a while, but something is missing that a storage commitment named"},
           "reasons": {"type": "array", "items": {"type": "object", "properties": {
-            "reason": {"type": "string", "enum": ["quiet", "recent", "clock"], "description": "clock: the last instance is dated ahead of the server's clock"},
-            "detail": {"type": "string"}
+            "reason": {"type": "string", "enum": ["quiet", "recent", "clock", "committed", "awaited"], "description": "clock: the last instance is dated ahead of the server's clock; committed, awaited: a storage commitment that was asked for since the start, or is not yet reported, names instances of the study, and all, or not all, that it names are there"},
+            "detail": {"type": "string"},
+            "requester_ae": {"type": "string", "description": "of committed and awaited"},
+            "transaction_uid": {"type": "string"},
+            "here": {"type": "integer", "description": "instances that it names and this study has"},
+            "missing": {"type": "array", "items": {"type": "string"}, "description": "SOP Instance UIDs that it names and are in no study, up to 100"},
+            "missing_instances": {"type": "integer"}
           }}},
           "series": {"type": "integer"},
           "instances": {"type": "integer"},

@@ -138,16 +138,8 @@ Task<Response> list(Services services, Request* request) {
 }
 
 Handler guarded(const Services& services, Task<Response> (*handler)(Services, Request*)) {
-  return [services, handler](Request& request) -> Task<Response> {
-    const auto refusal = removal_refusal_of(request, services.options);
-    if (!refusal) return handler(services, &request);
-    const auto refuse = [](Error error) -> Task<Response> {
-      co_return error_response(403, error,
-                               "for this machine and the peers that http.manage_from names, not for pages "
-                               "of other sites");
-    };
-    return refuse(*refusal);
-  };
+  return guarded_removal(services.options,
+                         [services, handler](Request& request) { return handler(services, &request); });
 }
 
 }  // namespace
@@ -160,6 +152,19 @@ std::optional<Error> removal_refusal_of(const Request& request, const RemovalOpt
     if (!named) return fail(Errc::refused, "caller may not change what is stored");
   }
   return page_refusal_of(request, false);
+}
+
+Handler guarded_removal(RemovalOptions options, Handler handler) {
+  return [options = std::move(options), handler = std::move(handler)](Request& request) -> Task<Response> {
+    const auto refusal = removal_refusal_of(request, options);
+    if (!refusal) return handler(request);
+    const auto refuse = [](Error error) -> Task<Response> {
+      co_return error_response(403, error,
+                               "for this machine and the peers that http.manage_from names, not for pages "
+                               "of other sites");
+    };
+    return refuse(*refusal);
+  };
 }
 
 void add_removal_routes(Router& router, archive::Archive& archive, io::WorkerPool& pool, RemovalOptions options) {

@@ -26,6 +26,9 @@ struct RemovalOptions {
 /// Why a request may not change what is stored; nullopt when it may. Pure.
 std::optional<Error> removal_refusal_of(const Request& request, const RemovalOptions& options);
 
+/// `handler`, for those who may.
+Handler guarded_removal(RemovalOptions options, Handler handler);
+
 /// `archive` and `pool` outlive the router.
 void add_removal_routes(Router& router, archive::Archive& archive, io::WorkerPool& pool, RemovalOptions options);
 

@@ -3,15 +3,16 @@
 #include <algorithm>
 
 #include "engine/web/capabilities.h"
+#include "engine/web/changes.h"
 #include "engine/web/frames.h"
 #include "engine/web/image_pages.h"
 #include "engine/web/listener.h"
 #include "engine/web/metadata.h"
 #include "engine/web/pages.h"
 #include "engine/web/rendered.h"
+#include "engine/web/retention.h"
 #include "engine/web/retrieve.h"
 #include "engine/web/search.h"
-#include "engine/web/study_state.h"
 #include "engine/web/volume_routes.h"
 #include "engine/web/wado_uri.h"
 
@@ -36,14 +37,27 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, archive::Ar
   add_store_routes(site->router, archive, pool, options.store);
   add_page_routes(site->router, archive, pool);
   add_image_page_routes(site->router, archive, pool);
+  add_retention_routes(site->router, options.retention, pool, options.removal);
   add_removal_routes(site->router, archive, pool, std::move(options.removal));
-  add_study_state_routes(site->router, archive, pool, options.study_complete_after);
+  add_study_state_routes(site->router, archive, pool, options.study_complete_after, std::move(options.announcements));
+  archive::Following* const following = archive::following_of(archive);
+  const auto followers = following != nullptr ? following->applied_signal(kMostFollowers)
+                                              : std::make_shared<archive::AppliedSignal>(kMostFollowers);
+  add_changes_routes(site->router, following, pool, followers);
+  options.operating.metrics.emplace_back([followers](MetricsWriter& writer) {
+    writer.gauge("cairn_changes_followers_waiting", "Clients of the change feed that wait for something to change",
+                 static_cast<double>(followers->waiting()));
+  });
   add_admin_routes(site->router, archive, pool, options.admin);
   if (volumes != nullptr) add_volume_routes(site->router, archive, pool, *volumes);
   options.operating.metrics.emplace_back([budget](MetricsWriter& writer) {
     writer.gauge("cairn_http_stream_held_bytes", "Bytes of stored instances held for clients that are being sent to",
                  static_cast<double>(budget->held_bytes.load(std::memory_order_relaxed)));
   });
+  if (options.retention != nullptr) {
+    options.operating.metrics.emplace_back(
+        [retention = options.retention](MetricsWriter& writer) { write_retention_metrics(writer, *retention); });
+  }
   add_operating_routes(*site, archive, pool, std::move(options.operating));
   add_capabilities_routes(*site);
   const auto connections = std::make_shared<Connections>(site->limits.connections);
@@ -54,11 +68,15 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, archive::Ar
     CAIRN_TRY(https, Listener::start(options.https.address, options.https.port, site, connections, std::move(reactors),
                                      std::move(tls)));
   }
-  return std::unique_ptr<Server>(new Server(std::move(site), std::move(listener), std::move(https)));
+  return std::unique_ptr<Server>(new Server(std::move(site), followers, std::move(listener), std::move(https)));
 }
 
-Server::Server(std::shared_ptr<Site> site, std::unique_ptr<Listener> listener, std::unique_ptr<Listener> https)
-    : site_(std::move(site)), listener_(std::move(listener)), https_(std::move(https)) {}
+Server::Server(std::shared_ptr<Site> site, std::shared_ptr<archive::AppliedSignal> followers,
+               std::unique_ptr<Listener> listener, std::unique_ptr<Listener> https)
+    : site_(std::move(site)),
+      followers_(std::move(followers)),
+      listener_(std::move(listener)),
+      https_(std::move(https)) {}
 Server::~Server() {
   drain(std::chrono::milliseconds(0));
 }
@@ -79,6 +97,7 @@ bool Server::drain(std::chrono::milliseconds patience) {
   // What was fetched ahead for answers that were cut uses the archive and the reactors, which may go after this.
   constexpr std::chrono::seconds kFetches{5};
   const auto began = std::chrono::steady_clock::now();
+  followers_->close();
   bool drained = listener_->drain(patience);
   if (https_) {
     const auto spent = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began);

@@ -18,6 +18,12 @@
 #include "engine/web/removal.h"
 #include "engine/web/site.h"
 #include "engine/web/store.h"
+#include "engine/web/study_state.h"
+
+namespace cairn::archive {
+class AppliedSignal;
+class Retention;
+}  // namespace cairn::archive
 
 namespace cairn::volumes {
 class Service;
@@ -42,8 +48,10 @@ struct ServerOptions {
   AdminOptions admin;
   StoreOptions store;
   RemovalOptions removal;
+  archive::Retention* retention = nullptr;        ///< outlives the server; null: no rules
   std::size_t metadata_cache_bytes = 128u << 20;  ///< JSON of whole series
   std::chrono::seconds study_complete_after{60};  ///< without new instances; study_state.h
+  AnnouncementSource announcements;               ///< of what a study is to consist of; may be null
   CrossOriginOptions cross_origin;
   OperatingOptions operating;  ///< metrics and health of parts that web does not know
 };
@@ -68,8 +76,10 @@ class Server {
   bool drain(std::chrono::milliseconds patience);
 
  private:
-  Server(std::shared_ptr<Site> site, std::unique_ptr<Listener> listener, std::unique_ptr<Listener> https);
+  Server(std::shared_ptr<Site> site, std::shared_ptr<archive::AppliedSignal> followers,
+         std::unique_ptr<Listener> listener, std::unique_ptr<Listener> https);
   std::shared_ptr<Site> site_;
+  std::shared_ptr<archive::AppliedSignal> followers_;  ///< of the change feed
   std::unique_ptr<Listener> listener_, https_;
 };
 

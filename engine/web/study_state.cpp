@@ -1,6 +1,7 @@
 #include "engine/web/study_state.h"
 
 #include <algorithm>
+#include <unordered_set>
 
 #include <boost/json.hpp>
 
@@ -33,17 +34,64 @@ std::int64_t now_unix_ns() {
   return std::chrono::duration_cast<nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-Task<Response> study_state(archive::Archive* archive, io::WorkerPool* pool, std::chrono::seconds complete_after,
-                           Request* request) {
+json::object reason_of(const Announced& one) {
+  json::object out{{"requester_ae", one.requester_ae}, {"transaction_uid", one.transaction_uid}, {"here", one.here}};
+  const std::string named = "storage commitment was asked for " + std::to_string(one.here + one.missing.size());
+  if (one.missing.empty()) {
+    out["reason"] = "committed";
+    out["detail"] = named + " instances: all are here";
+    return out;
+  }
+  out["reason"] = "awaited";
+  out["detail"] = named + " instances: " + std::to_string(one.missing.size()) + " are not here";
+  const std::size_t listed = std::min(one.missing.size(), kMostMissingListed);
+  out["missing"] = json::array(one.missing.begin(), one.missing.begin() + static_cast<std::ptrdiff_t>(listed));
+  out["missing_instances"] = one.missing.size();
+  return out;
+}
+
+struct Services {
+  archive::Archive* archive;
+  io::WorkerPool* pool;
+  std::chrono::seconds complete_after;
+  AnnouncementSource announcements;
+};
+
+/// What is named beside instances of the study and is in no other is missing: nothing else says where it belongs.
+Result<std::vector<Announced>> announced_for(const std::vector<archive::Instance>& instances,
+                                             const Services& services) {
+  std::vector<Announced> out;
+  if (!services.announcements) return out;
+  std::unordered_set<std::string_view> here;
+  for (const archive::Instance& instance : instances) here.insert(instance.sop_instance_uid);
+  const auto all = services.announcements([&](std::string_view uid) { return here.contains(uid); });
+  for (const Announcement& announcement : all) {
+    Announced one{announcement.requester_ae, announcement.transaction_uid, 0, {}};
+    for (const std::string& uid : announcement.sop_instance_uids) {
+      if (here.contains(uid)) {
+        ++one.here;
+        continue;
+      }
+      const auto elsewhere = services.archive->instance(uid);
+      if (elsewhere) continue;
+      if (!(elsewhere.error() == Errc::not_found)) return elsewhere.error();
+      one.missing.push_back(uid);
+    }
+    out.push_back(std::move(one));
+  }
+  return out;
+}
+
+Task<Response> study_state(Services services, Request* request) {
   CAIRN_CO_TRY(const auto path, resource_of(*request));
-  auto job = [archive, study = path.study]() -> Result<StudyState> {
-    CAIRN_TRY(const auto instances, archive->instances(study, {}));
-    return state_of(instances);
+  auto job = [services, study = path.study]() -> Result<std::string> {
+    CAIRN_TRY(const auto instances, services.archive->instances(study, {}));
+    CAIRN_TRY(const auto announced, announced_for(instances, services));
+    return study_state_json(study, state_of(instances), now_unix_ns(), services.complete_after, announced);
   };
-  auto computed = co_await pool->run(io::WorkClass::interactive, std::move(job));
-  CAIRN_CO_TRY(const auto state, std::move(computed));
-  Response response =
-      Response::text(200, "application/json", study_state_json(path.study, state, now_unix_ns(), complete_after));
+  auto computed = co_await services.pool->run(io::WorkClass::interactive, std::move(job));
+  CAIRN_CO_TRY(auto body, std::move(computed));
+  Response response = Response::text(200, "application/json", std::move(body));
   response.headers.add("Cache-Control", "no-store");
   co_return response;
 }
@@ -66,12 +114,19 @@ StudyState state_of(const std::vector<archive::Instance>& instances) {
 }
 
 std::string study_state_json(std::string_view study_uid, const StudyState& state, std::int64_t now_ns,
-                             std::chrono::seconds complete_after) {
+                             std::chrono::seconds complete_after, const std::vector<Announced>& announced) {
   const nanoseconds quiet = state.quiet(now_ns);
+  json::array reasons{reason_of(quiet, complete_after)};
+  bool all_here = true;
+  for (const Announced& one : announced) {
+    reasons.push_back(reason_of(one));
+    all_here = all_here && one.missing.empty();
+  }
+  const char* const name = quiet < complete_after ? "receiving" : all_here ? "complete" : "incomplete";
   const json::object out{
       {"study_instance_uid", study_uid},
-      {"state", quiet >= complete_after ? "complete" : "receiving"},
-      {"reasons", json::array{reason_of(quiet, complete_after)}},
+      {"state", name},
+      {"reasons", std::move(reasons)},
       {"series", state.series},
       {"instances", state.instances},
       {"bytes", state.bytes},
@@ -84,11 +139,10 @@ std::string study_state_json(std::string_view study_uid, const StudyState& state
 }
 
 void add_study_state_routes(Router& router, archive::Archive& archive, io::WorkerPool& pool,
-                            std::chrono::seconds complete_after) {
+                            std::chrono::seconds complete_after, AnnouncementSource announcements) {
+  const Services services{&archive, &pool, complete_after, std::move(announcements)};
   router.add("GET", "/api/v1/studies/{study}/state",
-             [archive = &archive, pool = &pool, complete_after](Request& request) {
-               return study_state(archive, pool, complete_after, &request);
-             });
+             [services](Request& request) { return study_state(services, &request); });
 }
 
 }  // namespace cairn::web

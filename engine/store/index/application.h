@@ -36,6 +36,7 @@ class Application {
   using SeriesSlot = RowCache<SeriesRow>::Slot;
 
   Result<> instance(Committed& committed);
+  void note_change(const Committed& committed);
   Result<Outcome> remove(const Event& event);
   Result<Outcome> restore(const Event& event);
   Result<bool> decide(const InstanceRow& old, Committed& committed);

@@ -32,6 +32,7 @@ Result<> Application::run(std::span<Committed> batch, std::string_view positions
     } else {
       CAIRN_TRYV(instance(committed));
     }
+    note_change(committed);
     s_.totals.applied = committed.record.sequence;
     ++events_;
     if (committed.event) {
@@ -39,6 +40,15 @@ Result<> Application::run(std::span<Committed> batch, std::string_view positions
     }
   }
   return write(&positions);
+}
+
+void Application::note_change(const Committed& committed) {
+  if (committed.outcome != Outcome::stored && committed.outcome != Outcome::replaced) return;
+  if (committed.event) {
+    s_.changes.add(*committed.event);
+  } else {
+    s_.changes.add(committed.record, committed.outcome);
+  }
 }
 
 Result<> Application::instance(Committed& committed) {
@@ -361,6 +371,12 @@ Result<> Application::write(const std::string_view* positions) {
   });
   s_.series.drain(drain(Family::series));
   s_.patients.drain(drain(Family::list));
+  if (!s_.changes.empty()) {
+    scratch_.clear();
+    keys::append_be64(scratch_, s_.changes.last());
+    put(Family::changes, scratch_, s_.changes.encoded());
+    s_.changes.clear();
+  }
   if (positions != nullptr) put(Family::meta, kPositionsKey, *positions);
   scratch_.clear();
   s_.totals.encode(scratch_);
@@ -391,6 +407,7 @@ Result<> Index::apply(std::span<Committed> batch, std::string_view positions) {
   s.series.trim();
   s.studies.trim();
   s.patients.trim();
+  if (s.options.applied) s.options.applied(s.totals.applied);
   return outcome::success();
 }
 

@@ -36,10 +36,11 @@ struct Tuning {
   bool blobs;
 };
 constexpr Tuning kTuning[] = {
-    {Family::meta, "default", 0, 4096, false, false},    {Family::instance, "instance", 12, 8192, true, true},
-    {Family::header, "header", 12, 32768, false, true},  {Family::series, "series", 12, 8192, false, false},
-    {Family::study, "study", 12, 8192, true, false},     {Family::list, "list", 12, 8192, true, false},
-    {Family::history, "history", 0, 32768, false, true}, {Family::removed, "removed", 0, 32768, false, true},
+    {Family::meta, "default", 0, 4096, false, false},     {Family::instance, "instance", 12, 8192, true, true},
+    {Family::header, "header", 12, 32768, false, true},   {Family::series, "series", 12, 8192, false, false},
+    {Family::study, "study", 12, 8192, true, false},      {Family::list, "list", 12, 8192, true, false},
+    {Family::history, "history", 0, 32768, false, true},  {Family::removed, "removed", 0, 32768, false, true},
+    {Family::changes, "changes", 0, 16384, false, false},
 };
 static_assert(std::size(kTuning) == kFamilies);
 

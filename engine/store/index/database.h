@@ -16,8 +16,8 @@
 
 namespace cairn::store {
 
-enum class Family : std::uint8_t { meta, instance, header, series, study, list, history, removed };
-inline constexpr std::size_t kFamilies = 8;
+enum class Family : std::uint8_t { meta, instance, header, series, study, list, history, removed, changes };
+inline constexpr std::size_t kFamilies = 9;
 const char* name_of(Family family) noexcept;
 
 inline rocksdb::Slice slice(std::string_view text) noexcept {

@@ -71,6 +71,7 @@ Result<> create_database(Index::State& s, const char* reason) {
   s.totals = {};
   s.tombstones.store(false);
   s.publish({});
+  s.changes.clear();
   s.series.clear();
   s.studies.clear();
   s.patients.clear();
@@ -176,6 +177,14 @@ Result<> Index::dump(const std::function<void(std::string_view line)>& each) con
   const Database& db = *state_->database;
   rocksdb::ManagedSnapshot snapshot(&db.rocks());
   std::string line;
+  const auto say = [&](Family family, std::string_view key, std::string_view value) {
+    line = name_of(family);
+    line.push_back(' ');
+    append_hex(line, key);
+    line.push_back(' ');
+    append_hex(line, value);
+    each(line);
+  };
   for (std::size_t f = 0; f < kFamilies; ++f) {
     const auto family = static_cast<Family>(f);
     rocksdb::ReadOptions options;
@@ -184,12 +193,18 @@ Result<> Index::dump(const std::function<void(std::string_view line)>& each) con
     const std::unique_ptr<rocksdb::Iterator> it(db.rocks().NewIterator(options, db.handle(family)));
     for (it->SeekToFirst(); it->Valid(); it->Next()) {
       if (family == Family::meta && text_of(it->key()) == kPositionsKey) continue;
-      line = name_of(family);
-      line.push_back(' ');
-      append_hex(line, text_of(it->key()));
-      line.push_back(' ');
-      append_hex(line, text_of(it->value()));
-      each(line);
+      if (family == Family::changes) {
+        CAIRN_TRYV(ChangeRow::read(text_of(it->value()), [&](const Change& change) {
+          ChangeRow alone;
+          alone.add(change);
+          std::string key;
+          keys::append_be64(key, change.sequence);
+          say(family, key, alone.encoded());
+          return true;
+        }));
+        continue;
+      }
+      say(family, text_of(it->key()), text_of(it->value()));
     }
     if (!it->status().ok()) return translate(it->status(), "reading the index");
   }

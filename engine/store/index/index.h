@@ -36,6 +36,7 @@ struct IndexOptions {
   std::uint64_t unpersisted_bytes = 64u << 20;  ///< the same in bytes of rows
   std::size_t cache_bytes = 256u << 20;         ///< of blocks read
   CompareContent compare;                       ///< required
+  std::function<void(Sequence)> applied = {};  ///< after each step, once it can be read; the applier's thread: be quick
 };
 
 class Index final : public Applier {
@@ -69,8 +70,8 @@ class Index final : public Applier {
   /// SeriesRow::version, 0 when there is no such series. No snapshot: a few microseconds.
   Sequence series_version(std::string_view study_uid, std::string_view series_uid) const;
 
-  /// One line per key: family, key and value in hexadecimal. Left out are the log's positions, which say how the log
-  /// was read and not what it says. Errors: io, corrupt.
+  /// One line per key: family, key and value in hexadecimal; of `changes`, one per change. Left out are the log's
+  /// positions, which say how the log was read and not what it says. Errors: io, corrupt.
   Result<> dump(const std::function<void(std::string_view line)>& each) const;
 
   struct State;

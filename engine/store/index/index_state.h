@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "engine/store/index/changes.h"
 #include "engine/store/index/database.h"
 #include "engine/store/index/flusher.h"
 #include "engine/store/index/gather.h"
@@ -38,6 +39,7 @@ struct Index::State {
   RowCache<SeriesRow> series;
   RowCache<StudyRow> studies;
   RowCache<PatientRow> patients;
+  ChangeRow changes;  ///< since the last write
   Gather gather;
   rocksdb::WriteBatch batch;
   NameDictionary names;  ///< its reading of the database ends before the database goes

@@ -19,6 +19,7 @@
 //   removed   'e' ~sequence(8)                      Removal            what was removed, newest first
 //             's' study 0 series 0 ~sequence(8)     -                  tombstones of a series, newest first
 //             'i' sequence(8) SOP UID               InstanceRow Header rows that a removal took out
+//   changes   sequence(8) of the last of them       changes            the change feed (changes.h)
 //   meta      "schema", "state", "positions"                           see index.h opening
 //
 // A removed series keeps its rows of `instance` and `header` where they are: they count as gone because their sequences
@@ -43,7 +44,7 @@
 namespace cairn::store::keys {
 
 /// Bumped when a key or a row changes; an index of another version is rebuilt from the log.
-inline constexpr std::uint32_t kSchemaVersion = 4;
+inline constexpr std::uint32_t kSchemaVersion = 5;
 
 /// Sort position of an Instance Number; kNoNumber when there is none.
 inline constexpr std::uint64_t kNoNumber = ~std::uint64_t{0};

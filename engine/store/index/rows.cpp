@@ -2,75 +2,17 @@
 
 #include <algorithm>
 
+#include "engine/store/index/row_codec.h"
+
 namespace cairn::store {
 namespace {
 
-void put(std::string& out, std::uint64_t value) {
-  char bytes[10];
-  std::size_t n = 0;
-  for (; value >= 0x80; value >>= 7) bytes[n++] = static_cast<char>(value | 0x80);
-  bytes[n++] = static_cast<char>(value);
-  out.append(bytes, n);
-}
-void put(std::string& out, std::string_view text) {
-  put(out, text.size());
-  out.append(text);
-}
-// Signed values with the sign in the lowest bit, so that small ones stay short.
-void put_signed(std::string& out, std::int64_t value) {
-  put(out, static_cast<std::uint64_t>(value) << 1 ^ static_cast<std::uint64_t>(value >> 63));
-}
-
-// Reads what put() wrote; a failure sticks, so that callers test once.
-class Reader {
- public:
-  explicit Reader(std::string_view stored) : rest_(stored) {}
-
-  std::uint64_t integer() {
-    std::uint64_t value = 0;
-    for (unsigned shift = 0; shift < 64 && !rest_.empty(); shift += 7) {
-      const auto b = static_cast<unsigned char>(rest_.front());
-      rest_.remove_prefix(1);
-      value |= std::uint64_t{b & 0x7fu} << shift;
-      if (b < 0x80) return value;
-    }
-    failed_ = true;
-    return 0;
-  }
-  std::uint32_t integer32() {
-    const std::uint64_t value = integer();
-    failed_ |= value > 0xffffffffu;
-    return static_cast<std::uint32_t>(value);
-  }
-  std::int64_t signed_integer() {
-    const std::uint64_t v = integer();
-    return static_cast<std::int64_t>(v >> 1 ^ (~(v & 1) + 1));
-  }
-  std::string_view text() { return raw(integer()); }
-  std::string_view raw(std::uint64_t size) {
-    if (failed_ || size > rest_.size()) {
-      failed_ = true;
-      return {};
-    }
-    const std::string_view out = rest_.substr(0, static_cast<std::size_t>(size));
-    rest_.remove_prefix(static_cast<std::size_t>(size));
-    return out;
-  }
-  std::size_t remaining() const { return rest_.size(); }
-  bool done() const { return !failed_ && rest_.empty(); }
-  bool failed() const { return failed_; }
-
- private:
-  std::string_view rest_;
-  bool failed_ = false;
-};
-
-void put(std::string& out, const Location& l) {
+void put_location(std::string& out, const Location& l) {
   put(out, l.volume);
   put(out, l.segment);
   put(out, l.offset);
 }
-Location location(Reader& in) {
+Location location(RowReader& in) {
   Location l;
   l.volume = in.integer32();
   l.segment = in.integer32();
@@ -112,17 +54,17 @@ void InstanceRow::encode(std::string& out) const {
   put(out, pixel_data.offset);
   put(out, pixel_data.length);
   out.append(as_text(digest));
-  put(out, commit);
+  put_location(out, commit);
   put(out, parts.size());
   for (const Part& part : parts) {
-    put(out, part.location);
+    put_location(out, part.location);
     put(out, part.length);
     put(out, part.crc);
   }
 }
 
 Result<InstanceRow> InstanceRow::decode(std::string_view sop_instance_uid, std::string_view stored) {
-  Reader in(stored);
+  RowReader in(stored);
   InstanceRow row;
   row.sop_instance_uid = sop_instance_uid;
   row.sequence = in.integer();
@@ -165,7 +107,7 @@ void SeriesRow::encode(std::string& out) const {
 }
 
 Result<SeriesRow> SeriesRow::decode(std::string_view stored) {
-  Reader in(stored);
+  RowReader in(stored);
   SeriesRow row;
   row.version = in.integer();
   row.attributes_sequence = in.integer();
@@ -208,7 +150,7 @@ void StudyRow::encode(std::string& out) const {
 }
 
 Result<StudyRow> StudyRow::decode(std::string_view stored) {
-  Reader in(stored);
+  RowReader in(stored);
   StudyRow row;
   row.version = in.integer();
   row.attributes_sequence = in.integer();
@@ -238,7 +180,7 @@ void PatientRow::encode(std::string& out) const {
 }
 
 Result<PatientRow> PatientRow::decode(std::string_view stored) {
-  Reader in(stored);
+  RowReader in(stored);
   PatientRow row;
   row.studies = in.integer();
   row.sole_study_uid = in.text();
@@ -255,7 +197,7 @@ void Removal::encode(std::string& out) const {
 }
 
 Result<Removal> Removal::decode(std::string_view stored) {
-  Reader in(stored);
+  RowReader in(stored);
   Removal removal;
   const std::string_view event = in.text();
   removal.instances = in.integer();
@@ -294,7 +236,7 @@ void IndexState::encode(std::string& out) const {
 }
 
 Result<IndexState> IndexState::decode(std::string_view stored) {
-  Reader in(stored);
+  RowReader in(stored);
   IndexState s;
   for (std::uint64_t* v :
        {&s.applied, &s.patients, &s.studies, &s.series, &s.instances, &s.history, &s.bytes, &s.tombstones}) {

@@ -1,6 +1,7 @@
 #include "engine/store/index/view.h"
 
 #include <algorithm>
+#include <limits>
 
 #include <rocksdb/snapshot.h>
 
@@ -285,6 +286,29 @@ Result<> IndexView::each_removal(const std::function<bool(Removal&&)>& visit) co
 
 Result<std::optional<Removal>> IndexView::removal(Sequence sequence) const {
   return reader_->row<Removal>(Family::removed, keys::removal(sequence));
+}
+
+Result<Sequence> IndexView::applied() const {
+  CAIRN_TRY(const auto state, reader_->row<IndexState>(Family::meta, kStateKey));
+  return state ? state->applied : 0;
+}
+
+Result<> IndexView::each_change(Sequence since, const std::function<bool(const Change&)>& visit) const {
+  if (since == std::numeric_limits<Sequence>::max()) return outcome::success();
+  std::string from;
+  keys::append_be64(from, since + 1);
+  rocksdb::ReadOptions options;
+  options.snapshot = reader_->snapshot.snapshot();
+  const std::unique_ptr<rocksdb::Iterator> it(
+      reader_->db.rocks().NewIterator(options, reader_->db.handle(Family::changes)));
+  for (it->Seek(slice(from)); it->Valid(); it->Next()) {
+    const auto more = ChangeRow::read(text_of(it->value()),
+                                      [&](const Change& change) { return change.sequence <= since || visit(change); });
+    if (!more) return reader_->damaged(more.error());
+    if (!more.value()) return outcome::success();
+  }
+  if (!it->status().ok()) return reader_->damaged(translate(it->status(), "reading the index"));
+  return outcome::success();
 }
 
 Result<std::optional<Sequence>> IndexView::live_since(Uid study_uid, Uid series_uid) const {

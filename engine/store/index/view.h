@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/store/index/changes.h"
 #include "engine/store/index/rows.h"
 
 namespace cairn::store {
@@ -70,6 +71,11 @@ class IndexView {
   /// Removals that can be undone, newest first.
   Result<> each_removal(const std::function<bool(Removal&&)>& visit) const;
   Result<std::optional<Removal>> removal(Sequence sequence) const;
+
+  /// The sequence that this picture is of.
+  Result<Sequence> applied() const;
+  /// Changes after `since`, in order.
+  Result<> each_change(Sequence since, const std::function<bool(const Change&)>& visit) const;
 
  private:
   /// Rows of a series not above this are removed; nothing when there is no such series.

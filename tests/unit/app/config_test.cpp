@@ -44,6 +44,8 @@ TEST(Config, TheShippedFileHasTheBuiltInDefaults) {
   EXPECT_EQ(shipped.index.unpersisted_records, built_in.index.unpersisted_records);
   EXPECT_EQ(shipped.index.unpersisted_mib, built_in.index.unpersisted_mib);
   EXPECT_EQ(shipped.index.cache_mib, built_in.index.cache_mib);
+  EXPECT_EQ(shipped.retention.removals_per_hour, built_in.retention.removals_per_hour);
+  EXPECT_TRUE(shipped.retention.rules.empty());
   EXPECT_EQ(shipped.volumes.cache_mib, built_in.volumes.cache_mib);
   EXPECT_EQ(shipped.workers.threads, built_in.workers.threads);
   EXPECT_EQ(shipped.codec.in_processes, built_in.codec.in_processes);
@@ -89,6 +91,24 @@ TEST(Config, RemotesHaveDefaultsAndAreChecked) {
   EXPECT_EQ(error_of("[[dicom.remote]]\nae_title = \"CAIRN\"\nhost = \"a\"\n"), "c.toml:2: dicom.remote.ae_title is our own");
   EXPECT_NE(error_of(remote + "transfer_syntaxes = [\"1.2.840.10008.1.2.4.70\"]\n").find("c.toml:4:"), std::string::npos);
   EXPECT_NE(error_of("[[dicom.remote]]\nae_title = \"WS1\"\n"), "");
+}
+
+TEST(Config, RetentionRulesRemoveNothingThatTheyDoNotNameInPlainWords) {
+  const std::string rule = "[[retention.rule]]\nname = \"old\"\nage_days = 30\n";
+  const Config c = parse_config(rule, "c.toml");
+  ASSERT_EQ(c.retention.rules.size(), 1u);
+  EXPECT_FALSE(c.retention.rules[0].removes_the_only_copy);
+  EXPECT_FALSE(c.retention.rules[0].of_series);
+  EXPECT_FALSE(c.retention.rules[0].by_study_date);
+  EXPECT_EQ(c.retention.rules[0].below_free_gib, 0u);
+  EXPECT_EQ(parse_config(rule + "below_free_gib = 7\n", "c.toml").retention.rules[0].until_free_gib, 7u);
+  EXPECT_EQ(error_of(rule + rule), "c.toml:5: retention.rule.name is used twice");
+  EXPECT_EQ(error_of(rule + "below_free_gib = 2\nuntil_free_gib = 1\n"),
+            "c.toml:5: retention.rule.until_free_gib must not be below below_free_gib");
+  EXPECT_EQ(error_of("[[retention.rule]]\nname = \"a\"\nage_days = 0\n"),
+            "c.toml:3: retention.rule.age_days must be from 1 to 36600");
+  EXPECT_NE(error_of("[[retention.rule]]\nname = \"a\"\n"), "");
+  EXPECT_NE(error_of("[[retention.rule]]\nname = \"a b\"\nage_days = 1\n"), "");
 }
 
 TEST(Config, CallersInheritTheDuplicatePolicy) {

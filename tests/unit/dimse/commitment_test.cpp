@@ -216,6 +216,10 @@ TEST_F(Commitment, IsReportedOnTheAssociationThatIsStillOpen) {
   EXPECT_TRUE(peer.alive());
   for (int i = 0; i < 500 && server->server->stats().commitments_reported == 0; ++i) std::this_thread::sleep_for(10ms);
   EXPECT_EQ(server->server->stats().commitments_reported, 1u);
+  const auto remembered = server->server->commitments_naming([](std::string_view uid) { return uid == "1.2.3"; });
+  ASSERT_EQ(remembered.size(), 1u);
+  EXPECT_EQ(remembered[0].transaction_uid, "1.9.1");
+  EXPECT_EQ(remembered[0].references.size(), 4u);
   peer.send(Peer::message(7, action(2), information("1.9.1", {{kCT, "1.2.1"}})));
   EXPECT_EQ(peer.response().status, 0) << "the transaction is over";
   EXPECT_EQ(peer.response().event_type_id, 1) << "all is committed";

@@ -59,6 +59,34 @@ TEST(StudyStateRoute, FollowsWhatIsStored) {
   EXPECT_EQ(posted.status, 405);
 }
 
+TEST(StudyStateRoute, CountsWhatCommitmentsName) {
+  ServerOptions options;
+  options.announcements = [](const std::function<bool(std::string_view)>& is_of) {
+    std::vector<Announcement> out;
+    if (is_of("1.2.3.1")) out.push_back({"CT1", "1.9.1", {"1.2.3.1", "1.2.3.2", "1.7.7.7"}});
+    if (is_of("1.2.3.77")) out.push_back({"CT1", "1.9.2", {"1.2.3.77"}});
+    return out;
+  };
+  testing::TestServer server(std::move(options));
+  server.archive.put(part10_of({}));
+  Sample other;
+  other.study = "1.7";
+  other.series = "1.7.7";
+  other.instance = "1.7.7.7";
+  server.archive.put(part10_of(other));
+  json::object state = state_at(server.port(), "1.2");
+  EXPECT_EQ(state.at("state").as_string(), "incomplete");
+  EXPECT_EQ(json::serialize(state.at("reasons").at(1).at("missing")), R"(["1.2.3.2"])");
+  EXPECT_EQ(state.at("reasons").at(1).at("here").as_int64(), 1);
+  Sample second;
+  second.instance = "1.2.3.2";
+  server.archive.put(part10_of(second));
+  state = state_at(server.port(), "1.2");
+  EXPECT_EQ(state.at("state").as_string(), "complete");
+  EXPECT_EQ(state.at("reasons").as_array().size(), 2u);
+  EXPECT_EQ(state.at("reasons").at(1).at("reason").as_string(), "committed");
+}
+
 class StudyStateArchive : public testing::ArchiveFixture {
  protected:
   ServerOptions options() override {

@@ -57,5 +57,27 @@ TEST(StudyState, TellsTimesInUtcAndReasonsInWords) {
   EXPECT_EQ(told(-1, kNoon).at("last_received").as_string(), "1969-12-31T23:59:59.999Z");
 }
 
+TEST(StudyState, WhatACommitmentNamesIsAwaitedAndMissingOnesAreNamed) {
+  const StudyState state{1, 3, 10, kNoon, kNoon};
+  const auto at = [&](std::int64_t now, std::vector<Announced> announced) {
+    return json::parse(study_state_json("1.2", state, now, std::chrono::seconds(60), announced)).as_object();
+  };
+  const Announced all{"CT1", "1.9.1", 3, {}}, some{"CT1", "1.9.2", 2, {"1.2.3.8", "1.2.3.9"}};
+  json::object out = at(kNoon + 60 * kSecond, {all});
+  EXPECT_EQ(out.at("state").as_string(), "complete");
+  EXPECT_EQ(out.at("reasons").at(1).at("reason").as_string(), "committed");
+  EXPECT_EQ(out.at("reasons").at(1).at("detail").as_string(),
+            "storage commitment was asked for 3 instances: all are here");
+  out = at(kNoon + 60 * kSecond, {all, some});
+  EXPECT_EQ(out.at("state").as_string(), "incomplete");
+  EXPECT_EQ(out.at("reasons").at(2).at("reason").as_string(), "awaited");
+  EXPECT_EQ(json::serialize(out.at("reasons").at(2).at("missing")), R"(["1.2.3.8","1.2.3.9"])");
+  EXPECT_EQ(at(kNoon, {some}).at("state").as_string(), "receiving");
+  const Announced many{"CT1", "1.9.3", 0, std::vector<std::string>(1000, "1.2.3")};
+  out = at(kNoon, {many});
+  EXPECT_EQ(out.at("reasons").at(1).at("missing").as_array().size(), kMostMissingListed);
+  EXPECT_EQ(out.at("reasons").at(1).at("missing_instances").as_int64(), 1000);
+}
+
 }  // namespace
 }  // namespace cairn::web
