@@ -16,6 +16,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "engine/sandbox/sanitized.h"
+
 namespace cairn::sandbox {
 namespace {
 
@@ -34,6 +36,9 @@ constexpr std::array kAllowed{
     SYS_read,   SYS_write,        SYS_munmap,         SYS_mremap,          SYS_madvise,   SYS_brk,
     SYS_futex,  SYS_sched_yield,  SYS_clock_gettime,  SYS_gettimeofday,    SYS_getrandom, SYS_getpid,
     SYS_gettid, SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_restart_syscall, SYS_exit,      SYS_exit_group};
+
+/// A sanitizer looks whether memory can be read by writing it into a pipe.
+constexpr std::array kSanitizerCalls{SYS_pipe2, SYS_close};
 
 constexpr std::uint32_t kNumber = offsetof(seccomp_data, nr);
 // Little-endian: the low half of an argument, which holds every flag that is tested.
@@ -62,9 +67,16 @@ Program filter() {
   load(p, kNumber);
   p.push_back(BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, kForeignCalls, 0, 1));
   answer(p, SECCOMP_RET_KILL_PROCESS);
-  for (const long call : kAllowed) {
+  const auto allow = [&p](long call) {
     skip_unless_equal(p, static_cast<std::uint32_t>(call), 1);
     answer(p, SECCOMP_RET_ALLOW);
+  };
+  for (const long call : kAllowed) allow(call);
+  if (kSanitized) {
+    for (const long call : kSanitizerCalls) allow(call);
+#if defined(SYS_pipe)
+    allow(SYS_pipe);
+#endif
   }
   // mmap: nothing of a file, nothing executable.
   skip_unless_equal(p, SYS_mmap, 6);
@@ -122,8 +134,7 @@ Result<> set_limits(std::uint64_t memory_bytes) noexcept {
   CAIRN_TRYV(limit(RLIMIT_CORE, 0));
   CAIRN_TRYV(limit(RLIMIT_FSIZE, 0));
   CAIRN_TRYV(limit(RLIMIT_NPROC, 0));
-  CAIRN_TRYV(limit(RLIMIT_NOFILE, 0));
-  return outcome::success();
+  return kSanitized ? outcome::success() : limit(RLIMIT_NOFILE, 0);
 }
 
 bool filter_system_calls() noexcept {

