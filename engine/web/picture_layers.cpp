@@ -24,15 +24,16 @@ struct Corner {
   double row, column;
 };
 
-/// Whether the ray from a point to the left crosses the sides of the polygon an odd number of times.
-bool is_inside(const std::vector<Corner>& corners, double row, double column) {
-  bool inside = false;
+/// Where a row crosses the sides of a polygon, in ascending order: a pixel is inside when an odd number lies behind it.
+std::vector<double> crossings(const std::vector<Corner>& corners, double row) {
+  std::vector<double> out;
   for (std::size_t i = 0, j = corners.size() - 1; i < corners.size(); j = i++) {
     const Corner &a = corners[i], &b = corners[j];
     if ((a.row > row) == (b.row > row)) continue;
-    if (column < (b.column - a.column) * (row - a.row) / (b.row - a.row) + a.column) inside = !inside;
+    out.push_back((b.column - a.column) * (row - a.row) / (b.row - a.row) + a.column);
   }
-  return inside;
+  std::sort(out.begin(), out.end());
+  return out;
 }
 
 struct Shutter {
@@ -41,16 +42,14 @@ struct Shutter {
   std::vector<Corner> corners;
 
   bool is_empty() const noexcept { return !edges && !circle && corners.empty(); }
-  bool shows(double row, double column) const {
+  bool shows(double row, double column) const {  // the polygon apart
     if (edges) {
       const auto& [left, right, upper, lower] = *edges;
       if (column < left || column > right || row < upper || row > lower) return false;
     }
-    if (circle) {
-      const auto& [at_row, at_column, radius] = *circle;
-      if (std::hypot(row - at_row, column - at_column) > radius) return false;
-    }
-    return corners.empty() || is_inside(corners, row, column);
+    if (!circle) return true;
+    const auto& [at_row, at_column, radius] = *circle;
+    return std::hypot(row - at_row, column - at_column) <= radius;
   }
 };
 
@@ -78,6 +77,8 @@ Shutter shutter_of(const dicom::DataSet& d) {
     const std::vector<double> values = d.numbers(tags::VerticesOfThePolygonalShutter);
     if (values.size() >= 6 && values.size() % 2 == 0 && values.size() / 2 <= kMaxCorners) {
       for (std::size_t i = 0; i < values.size(); i += 2) out.corners.push_back({values[i], values[i + 1]});
+      const auto is_near = [](const Corner& c) { return std::abs(c.row) < 1e9 && std::abs(c.column) < 1e9; };
+      if (!std::all_of(out.corners.begin(), out.corners.end(), is_near)) out.corners.clear();
     }
   }
   return out;
@@ -115,8 +116,13 @@ void close_shutter(const volumes::FrameAttributes& attributes, Picture& picture)
   const auto value = std::clamp<std::int64_t>(d.integer(tags::ShutterPresentationValue).value_or(0), 0, 65535);
   const auto shade = static_cast<std::uint8_t>((value * 255 + 32767) / 65535);
   for (std::size_t row = 0; row < picture.rows; ++row) {
+    const std::vector<double> sides = crossings(shutter.corners, static_cast<double>(row + 1));
+    std::size_t behind = sides.size();
     for (std::size_t column = 0; column < picture.columns; ++column) {
-      if (!shutter.shows(static_cast<double>(row + 1), static_cast<double>(column + 1))) {
+      const auto at = static_cast<double>(column + 1);
+      while (behind > 0 && !(sides[sides.size() - behind] > at)) --behind;
+      const bool inside = shutter.corners.empty() || behind % 2 == 1;
+      if (!inside || !shutter.shows(static_cast<double>(row + 1), at)) {
         paint(picture, row * picture.columns + column, shade);
       }
     }
@@ -139,7 +145,8 @@ Result<> draw_overlays(const dicom::DataSet& data_set, std::uint32_t number, con
     if (const dicom::Element* data = data_set.find(tag(tags::OverlayData))) {
       std::uint64_t index = 0;
       if (const auto frames = data_set.integer(tag(tags::NumberOfFramesInOverlay)); frames && *frames >= 1) {
-        const std::int64_t first = data_set.integer(tag(tags::ImageFrameOrigin)).value_or(1) - 1;
+        const auto origin = data_set.integer(tag(tags::ImageFrameOrigin)).value_or(1);
+        const std::int64_t first = std::clamp<std::int64_t>(origin, 1, INT32_MAX) - 1;
         const std::int64_t own = std::int64_t{number} - first;
         if (own < 0 || own >= *frames) continue;
         index = static_cast<std::uint64_t>(own);

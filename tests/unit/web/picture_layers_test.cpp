@@ -132,6 +132,11 @@ TEST(PictureLayers, ShuttersLeaveWhatAllTheirShapesShow) {
   d.set_text(tags::RadiusOfCircularShutter, VR::IS, "1");
   d.set_us(tags::ShutterPresentationValue, 65535);
   EXPECT_EQ(behind(d, grey(3, 4)), (Samples{255, 9, 9, 255, 255, 9, 255, 255, 255, 255, 255, 255}));
+  // A polygon of sides that turn back: inside is what an odd number of them lies behind.
+  d = {};
+  d.set_text(tags::ShutterShape, VR::CS, "POLYGONAL");
+  d.set_text(tags::VerticesOfThePolygonalShutter, VR::IS, "0\\0\\0\\6\\4\\6\\4\\4\\2\\4\\2\\2\\4\\2\\4\\0");
+  EXPECT_EQ(behind(d, grey(3, 5)), (Samples{9, 9, 9, 9, 9, 9, 0, 0, 9, 9, 9, 0, 0, 9, 9}));
   d = {};
   d.set_text(tags::ShutterShape, VR::CS, "POLYGONAL");
   d.set_text(tags::VerticesOfThePolygonalShutter, VR::IS, "0\\0\\0\\5\\5\\0");  // above the diagonal
