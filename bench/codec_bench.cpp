@@ -157,14 +157,14 @@ void decode_apart(benchmark::State& state, const Image& image, std::string_view 
   if (!plan.has_value()) return state.SkipWithError(plan.error().where);
   const auto coded = encode_frame(plan.value(), image.samples);
   if (!coded.has_value()) return state.SkipWithError(coded.error().where);
-  constexpr int kFrames = 20;
+  const auto turn = static_cast<int>(std::clamp<std::size_t>((8u << 20) / image.samples.size(), 1, 16));  // frames
   double seconds[2] = {}, cpu[2] = {};
   for (auto _ : state) {
     for (const int apart : {0, 1}) {
       set_foreign_runner(apart ? kProcesses.get() : nullptr);
       const double cpu_before = cpu_seconds();
       const auto begun = std::chrono::steady_clock::now();
-      for (int i = 0; i < kFrames; ++i) {
+      for (int i = 0; i < turn; ++i) {
         const auto frame = decode_frame(syntax, plan.value().format, coded.value().bytes);
         if (!frame.has_value()) return state.SkipWithError(frame.error().where);
         benchmark::DoNotOptimize(frame.value().samples.data());
@@ -174,7 +174,7 @@ void decode_apart(benchmark::State& state, const Image& image, std::string_view 
     }
   }
   set_foreign_runner(nullptr);
-  const double frames = static_cast<double>(state.iterations()) * kFrames;
+  const double frames = static_cast<double>(state.iterations()) * turn;
   state.counters["here_ms"] = 1e3 * seconds[0] / frames;
   state.counters["apart_ms"] = 1e3 * seconds[1] / frames;
   state.counters["cpu_here_ms"] = 1e3 * cpu[0] / frames;
