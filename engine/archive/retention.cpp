@@ -68,6 +68,12 @@ Retention::~Retention() {
 
 void Retention::start() {
   if (options_.rules.empty()) return;
+  for (const RetentionRule& rule : options_.rules) {
+    log::info("retention", {{"rule", rule.name},
+                            {"age_days", rule.age.count()},
+                            {"removes_the_only_copy", rule.removes_the_only_copy},
+                            {"first_after_s", options_.first_after.count()}});
+  }
   thread_ = std::thread([this] {
     ::pthread_setname_np(::pthread_self(), "retention");
     auto pause = options_.first_after;
