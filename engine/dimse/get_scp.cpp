@@ -12,6 +12,12 @@ namespace cairn::dimse {
 using dicom::CommandField;
 using dicom::CommandSet;
 
+namespace {
+// Pending responses are for the eye: the requester stops to read each, so of a long retrieve it gets some.
+constexpr std::size_t kToldOfEach = 16;
+constexpr std::chrono::milliseconds kBetweenPending{50};
+}  // namespace
+
 Task<std::optional<Retrieve>> Session::begin_retrieve(const Context& context, std::uint8_t context_id,
                                                       CommandSet& request, bool patient_root) {
   std::optional<Retrieve> none;
@@ -114,6 +120,8 @@ Task<CommandSet> Session::sub_operation_response(std::uint16_t message_id, std::
 
 Task<> Session::send_instances(ObjectFeed& feed, std::uint8_t context_id, const CommandSet& request,
                                SubOperations& operations, bool& is_cancelled) {
+  std::size_t told = 0;
+  net::Clock::time_point last_told;
   while (!is_cancelled) {
     if (stopping_) co_return fail(Errc::cancelled, "shutting down");
     const auto object = co_await feed.next();
@@ -137,7 +145,12 @@ Task<> Session::send_instances(ObjectFeed& feed, std::uint8_t context_id, const 
                    co_await sub_operation_response(*store.message_id, *request.message_id, is_cancelled));
       operations.answered(stored.sop_instance_uid, response, stored.bytes);
     }
-    if (operations.remaining() != 0 && !is_cancelled) respond(context_id, operations.pending(request));
+    const auto now = net::Clock::now();
+    if (operations.remaining() == 0 || is_cancelled) continue;
+    if (told >= kToldOfEach && now - last_told < kBetweenPending) continue;
+    respond(context_id, operations.pending(request));
+    ++told;
+    last_told = now;
   }
   co_return outcome::success();
 }

@@ -256,6 +256,24 @@ TEST(Get, OneBadInstanceNeverEndsIt) {
   EXPECT_EQ(collect(peer).final.status, 0xa702);
 }
 
+TEST(Get, OfALongOneSomePendingResponsesComeAndAllAreRight) {
+  TestServer server;
+  for (int i = 0; i < 500; ++i) server.archive.add(kCT, "1.1." + std::to_string(i), kExplicit, "data");
+  Peer peer(server.port());
+  peer.associate(request());
+  peer.send(Peer::message(7, get_request(dicom::uids::kStudyRootGet), keys("STUDY", tags::StudyInstanceUID, "1.2.9")));
+  const Got got = collect(peer, [](const std::string&, std::size_t index) -> std::uint16_t {
+    if (index == 250 || index == 400) std::this_thread::sleep_for(60ms);
+    return index % 100 == 99 ? 0xa700 : 0;
+  });
+  EXPECT_EQ(got.received.size(), 500u);
+  EXPECT_GE(got.pending.size(), 18u);
+  EXPECT_LT(got.pending.size(), 499u);
+  for (const auto& p : got.pending) EXPECT_EQ(*p.completed + *p.failed + *p.remaining, 500);
+  EXPECT_EQ(got.final.completed, 495);
+  EXPECT_EQ(got.final.failed, 5);
+}
+
 TEST(Get, WithoutTheSCPRoleNothingIsSent) {
   TestServer server;
   server.archive.add(kCT, "1.1", kExplicit, "data");
