@@ -23,6 +23,8 @@ int import_files(const Config& config, const ImportArguments& arguments);
 int verify(const Config& config);
 /// Builds the index anew from the log. Refuses while a server holds the data.
 int reindex(const Config& config);
+/// Gives back the space of what nobody can ask for any more; with `survey_only`, tells how much that would be.
+int compact(const Config& config, bool survey_only);
 int stats(const Config& config, bool as_json);
 /// Writes every key and value of the index as text, to compare two. Refuses while a server holds the data.
 int dump_index(const Config& config);

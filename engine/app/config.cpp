@@ -208,6 +208,8 @@ Config read_tables(const toml::table& root, std::string_view name) {
   top.table("archive", [&](Table& t) {
     t.read("data", c.archive.data);
     t.read<std::uint32_t>("study_complete_after_s", c.archive.study_complete_after_s, 1, 31 * 86'400);
+    t.read<std::uint32_t>("restore_days", c.archive.restore_days, 0, 36'500);
+    t.read<std::uint64_t>("compaction_mib_per_s", c.archive.compaction_mib_per_s, 1, 1u << 20);
     using enum log::Level;
     t.read("log_level", c.archive.log_level,
            {{"debug", debug}, {"info", info}, {"warning", warning}, {"error", error}});

@@ -54,6 +54,8 @@ struct Config {
   struct {
     std::filesystem::path data = "./data";
     std::uint32_t study_complete_after_s = 60;
+    std::uint32_t restore_days = 30;
+    std::uint64_t compaction_mib_per_s = 64;
     log::Level log_level = log::Level::info;
   } archive;
   struct {

@@ -56,6 +56,10 @@ int main(int argc, char** argv) {
 
   auto* verify = cairn.add_subcommand("verify", "check every stored byte against its checksums");
   common.add_to(*verify);
+  auto* compact = cairn.add_subcommand("compact", "give back the space of what nobody can ask for any more");
+  common.add_to(*compact);
+  bool survey_only = false;
+  compact->add_flag("--survey", survey_only, "only tell how much that would be");
   auto* reindex = cairn.add_subcommand("reindex", "build the index anew from the log");
   common.add_to(*reindex);
   auto* dump = cairn.add_subcommand("dump-index", "print every key of the index, to compare two");
@@ -75,6 +79,7 @@ int main(int argc, char** argv) {
     if (*serve) return cairn::app::serve(config);
     if (*import) return cairn::app::import_files(config, import_arguments);
     if (*verify) return cairn::app::verify(config);
+    if (*compact) return cairn::app::compact(config, survey_only);
     if (*reindex) return cairn::app::reindex(config);
     if (*dump) return cairn::app::dump_index(config);
     if (*stats) return cairn::app::stats(config, as_json);

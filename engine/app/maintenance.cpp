@@ -1,16 +1,18 @@
-// The commands that look after an archive: import, verify, reindex, dump-index, stats.
-#include <unistd.h>
-
+// The commands that look after an archive: import, verify, compact, reindex, dump-index, stats.
 #include <chrono>
 #include <cstdlib>
 #include <iostream>
 
+#include <unistd.h>
+
 #include "engine/app/commands.h"
+#include "engine/app/compact_text.h"
 #include "engine/app/import_sinks.h"
 #include "engine/app/open.h"
 #include "engine/app/stats_text.h"
 #include "engine/app/verify_text.h"
 #include "engine/core/uid.h"
+#include "engine/web/compaction.h"
 #include "engine/web/stats_json.h"
 
 namespace cairn::app {
@@ -65,6 +67,16 @@ int verify(const Config& config) {
   return text.finish();
 }
 
+int compact(const Config& config, bool survey_only) {
+  io::WorkerPool pool(kMaintenanceThreads, "compact");
+  Opened opened = open_archive_or_server(config, pool);
+  if (opened.server) return compact_on_server(opened.server->http_url(), survey_only);
+  (void)opened.archive->compact(survey_only, {});
+  const std::string state = web::compaction_json(opened.archive->stats().compaction);
+  opened.archive->close();
+  return tell_compaction(state, std::cout, std::cerr);
+}
+
 int reindex(const Config& config) {
   io::WorkerPool pool(kMaintenanceThreads, "reindex");
   archive::Options options = archive_options(config);
@@ -74,8 +86,8 @@ int reindex(const Config& config) {
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
   const store::ReplaySummary summary = archive->opened_with();
   for (const store::Fault& fault : summary.faults) std::cout << fault_line(fault) << '\n';
-  std::cout << summary.commits << " instances in " << seconds << " s, "
-            << static_cast<double>(summary.bytes_read) / 1e6 << " MB read\n";
+  std::cout << summary.commits << " instances in " << seconds << " s, " << static_cast<double>(summary.bytes_read) / 1e6
+            << " MB read\n";
   archive->close();
   return summary.faults.empty() ? 0 : 1;
 }

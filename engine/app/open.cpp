@@ -15,6 +15,8 @@ archive::Options archive_options(const Config& config) {
   archive::Options options;
   options.directory = config.archive.data;
   for (const VolumeConfig& volume : config.store.volumes) options.log.volumes.push_back({volume.id, volume.directory});
+  options.restore_days = config.archive.restore_days;
+  options.compaction_bytes_per_s = config.archive.compaction_mib_per_s << 20;
   options.log.segment_bytes = config.store.segment_mib << 20;
   options.log.reserve_bytes = config.store.reserve_mib << 20;
   options.log.prewritten_bytes = config.store.prewritten_mib << 20;

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <shared_mutex>
 
+#include "engine/archive/compaction.h"
 #include "engine/archive/compare_content.h"
 #include "engine/archive/directory_lock.h"
 #include "engine/archive/following.h"
@@ -44,7 +45,8 @@ class LocalArchive final : public Archive, public Following {
         workers_(pool),
         lock_(std::move(lock)),
         buffers_(options_.in_flight_bytes, options_.part_bytes),
-        counters_(std::make_shared<IngestCounters>()) {}
+        counters_(std::make_shared<IngestCounters>()),
+        compaction_({options_.restore_days, std::max<std::uint64_t>(options_.compaction_bytes_per_s, 1)}, closed_) {}
   ~LocalArchive() override { close(); }
 
   Result<> start();
@@ -68,9 +70,10 @@ class LocalArchive final : public Archive, public Following {
   }
   Result<ChangesRead> changes(store::Sequence since, const std::function<bool(const store::Change&)>& each) override;
   std::shared_ptr<AppliedSignal> applied_signal(std::size_t most_waiting) override;
-  std::unique_ptr<StreamReader> open(const Instance& instance) override {
-    return std::make_unique<PartStreamReader>(log_, workers_, instance);
-  }
+  std::unique_ptr<StreamReader> open(const Instance& instance) override;
+  Result<store::CompactionReport> compact(bool survey_only,
+                                          const std::function<void(const store::Fault&)>& fault) override;
+  Result<> begin_compaction(bool survey_only) override;
   Result<std::uint64_t> scrub(const std::function<void(const store::Fault&)>& fault,
                               const std::function<void(std::uint64_t, std::uint64_t)>& progress) override {
     return log_->scrub(fault, progress);
@@ -101,12 +104,20 @@ class LocalArchive final : public Archive, public Following {
   std::shared_ptr<store::Log> log_;
   std::unique_ptr<store::Index> index_;
   store::ReplaySummary summary_;
+  bool summary_from_nothing_ = false;
   std::atomic<bool> closed_{false};
   std::shared_mutex index_mutex_;  // shared: index_ is read; exclusive: it is closed
   bool index_open_ = false;
   std::atomic<bool> followed_{false};  // who begins to follow reads the changes first
   std::mutex signals_mutex_;           // guards signals_
   std::vector<std::weak_ptr<AppliedSignal>> signals_;
+  CompactionRun compaction_;
+  /// What readers ask where parts are now; they may outlive the archive.
+  struct Locator {
+    std::shared_mutex mutex;  // guards archive
+    LocalArchive* archive = nullptr;
+  };
+  std::shared_ptr<Locator> locator_ = std::make_shared<Locator>();
 };
 
 Result<> LocalArchive::start() {
@@ -130,7 +141,9 @@ Result<> LocalArchive::start() {
                        {"instance", fault.sop_instance_uid},
                        {"fault", fault.error}});
   }
+  CAIRN_TRYV(log_->finish_compaction(*index_, summary_from_nothing_));
   index_open_ = true;
+  locator_->archive = this;
   return log_->start(*index_);
 }
 
@@ -169,6 +182,7 @@ Result<bool> LocalArchive::index_belongs_to_log() {
 // The tail, or all of it. An index that does not belong to this log, or knows more than the log does, is made anew.
 Result<store::ReplaySummary> LocalArchive::replay() {
   const auto from_nothing = [this]() -> Result<store::ReplaySummary> {
+    summary_from_nothing_ = true;
     index_->set_bulk(true);
     auto summary = log_->replay({}, *index_);
     index_->set_bulk(false);
@@ -191,6 +205,7 @@ Result<store::ReplaySummary> LocalArchive::replay() {
     if (!(belongs.error() == Errc::corrupt)) return belongs.error();
     reason = "it is damaged";
   } else if (belongs.value()) {
+    CAIRN_TRYV(log_->take_in_compacted(*index_));
     auto summary = log_->replay(positions, *index_);
     if (summary) return summary;
     // Damage to the log is told as faults: what is corrupt here is the index.
@@ -204,6 +219,11 @@ Result<store::ReplaySummary> LocalArchive::replay() {
 
 void LocalArchive::close() {
   if (closed_.exchange(true)) return;
+  compaction_.wait();
+  {
+    const std::unique_lock lock(locator_->mutex);
+    locator_->archive = nullptr;
+  }
   if (log_) log_->stop();
   const std::unique_lock lock(index_mutex_);
   index_open_ = false;
@@ -219,6 +239,25 @@ Result<std::unique_ptr<Receiver>> LocalArchive::receive(Source source, Announced
   CAIRN_TRY(std::unique_ptr<store::InstanceWriter> writer, log_->begin());
   return std::unique_ptr<Receiver>(
       std::make_unique<LogReceiver>(std::move(source), std::move(announced), std::move(writer), buffers_, counters_));
+}
+
+std::unique_ptr<StreamReader> LocalArchive::open(const Instance& instance) {
+  auto locate = [locator = locator_, uid = instance.sop_instance_uid,
+                 sequence = instance.sequence]() -> Result<std::vector<store::Part>> {
+    const std::shared_lock lock(locator->mutex);
+    if (locator->archive == nullptr) return fail(Errc::closed, "the archive is closed");
+    return locator->archive->index_->parts_of(uid, sequence);
+  };
+  return std::make_unique<PartStreamReader>(log_, workers_, instance, std::move(locate));
+}
+
+Result<store::CompactionReport> LocalArchive::compact(bool survey_only,
+                                                      const std::function<void(const store::Fault&)>& fault) {
+  return compaction_.run(*log_, *index_, survey_only, fault);
+}
+
+Result<> LocalArchive::begin_compaction(bool survey_only) {
+  return compaction_.begin(*log_, *index_, survey_only);
 }
 
 Result<std::shared_lock<std::shared_mutex>> LocalArchive::reading() {
@@ -346,10 +385,14 @@ Task<Removed> LocalArchive::remove(Target target, Asked asked, bool only_copy_to
 Task<Removed> LocalArchive::restore(store::Sequence sequence, Asked asked) {
   CAIRN_CO_TRY(const auto row, removal(sequence));
   if (!row) co_return fail(Errc::not_found, "removal");
+  const auto final = fail(Errc::conflict, "the removal is final: compaction has let go of what it removed");
+  if (row->forgotten != 0) co_return final;
   const auto shared = std::make_shared<store::Event>(restoration_event(*row, std::move(asked)));
   CAIRN_CO_TRY(const store::Outcome outcome, co_await append(log_, shared));
   if (outcome == store::Outcome::identical) co_return fail(Errc::not_found, "removal");
   if (outcome == store::Outcome::refused) {
+    CAIRN_CO_TRY(const auto now, removal(sequence));
+    if (now && now->forgotten != 0) co_return final;
     co_return fail(Errc::conflict, "a later removal of the same is to be undone first");
   }
   co_return removed_of(row->event, row->instances, row->bytes);
@@ -358,7 +401,10 @@ Task<Removed> LocalArchive::restore(store::Sequence sequence, Asked asked) {
 Result<> LocalArchive::removed(const Target& within, const std::function<bool(Removed&&)>& each) {
   CAIRN_TRY(const auto lock, reading());
   return index_->view().each_removal([&](store::Removal&& row) {
-    return !lies_within(row.event, within) || each(removed_of(row.event, row.instances, row.bytes));
+    if (!lies_within(row.event, within)) return true;
+    Removed removed = removed_of(row.event, row.instances, row.bytes);
+    removed.restorable = row.forgotten == 0;
+    return each(std::move(removed));
   });
 }
 
@@ -415,6 +461,7 @@ Stats LocalArchive::stats() {
   out.replaced = counters_->replaced.load(std::memory_order_relaxed);
   out.refused = counters_->refused.load(std::memory_order_relaxed);
   out.failed = counters_->failed.load(std::memory_order_relaxed);
+  out.compaction = compaction_.state();
   out.in_flight_bytes = buffers_.in_use_bytes();
   out.in_flight_budget_bytes = buffers_.budget_bytes();
   return out;

@@ -1,8 +1,8 @@
 // The archive: the one door to storage. Services (DIMSE, web, import) receive, find and open instances here and know
 // nothing of segments, rings or RocksDB; the archive knows nothing of sockets.
 //
-// Threads: receive() and its Receiver belong to the caller's executor; find and read functions block and run on a worker
-// pool (io::WorkerPool), except where noted.
+// Threads: receive() and its Receiver belong to the caller's executor; find and read functions block and run on a
+// worker pool (io::WorkerPool), except where noted.
 #pragma once
 
 #include <cstdint>
@@ -24,14 +24,16 @@
 namespace cairn::archive {
 
 struct Options {
-  std::filesystem::path directory;      ///< holds the lock, the index and, by default, volume 0
-  store::LogOptions log;                ///< volumes empty: one, `directory`/volume0
-  std::size_t in_flight_bytes = 128u << 20;  ///< budget of data between sockets and log
-  std::size_t part_bytes = 1u << 20;    ///< buffer size, so the longest part plus its header
-  std::uint32_t unpersisted_records = 30'000;        ///< longest index tail that a crash may leave to replay
+  std::filesystem::path directory;             ///< holds the lock, the index and, by default, volume 0
+  store::LogOptions log;                       ///< volumes empty: one, `directory`/volume0
+  std::size_t in_flight_bytes = 128u << 20;    ///< budget of data between sockets and log
+  std::size_t part_bytes = 1u << 20;           ///< buffer size, so the longest part plus its header
+  std::uint32_t unpersisted_records = 30'000;  ///< longest index tail that a crash may leave to replay
   std::uint64_t unpersisted_bytes = 128u << 20;
   std::size_t index_cache_bytes = 256u << 20;
-  bool rebuild_index = false;           ///< drop the index and replay the whole log
+  bool rebuild_index = false;       ///< drop the index and replay the whole log
+  std::uint32_t restore_days = 30;  ///< for so long a removal can be undone; then compaction makes it final
+  std::uint64_t compaction_bytes_per_s = 64u << 20;  ///< read and written by compaction, together
 };
 
 /// Who sends an instance, and what the configuration says about that source.
@@ -114,7 +116,7 @@ struct Key {
 struct Query {
   Level level = Level::study;
   std::vector<std::string> patient_ids, study_uids, series_uids, instance_uids;
-  std::size_t limit = 0;   ///< 0: no limit
+  std::size_t limit = 0;  ///< 0: no limit
   std::size_t offset = 0;
   /// Further keys, all of which must match. Keys of the series on a study (or patient) match when one series has them.
   std::vector<Key> keys = {};
@@ -146,13 +148,24 @@ struct Asked {
   store::Event::Via via = store::Event::Via::http;
 };
 
-/// A removal that can be undone.
+/// A removal that is not undone.
 struct Removed {
   store::Sequence sequence = 0;
   std::int64_t time_unix_ns = 0;
   Target target;
   Asked asked;
   std::uint64_t instances = 0, bytes = 0;
+  bool restorable = true;  ///< false: compaction made it final
+};
+
+/// Compaction now, and since start.
+struct Compaction {
+  bool running = false;
+  std::uint64_t runs = 0, segments = 0;
+  std::int64_t reclaimed_bytes = 0;
+  std::uint64_t bytes_moved = 0, faults = 0;  ///< of the run under way, or the last one
+  store::CompactionReport last;
+  std::string error;  ///< why the last one failed; empty when it did not
 };
 
 struct Counts {
@@ -165,6 +178,7 @@ struct Stats {
   store::Sequence committed = 0, applied = 0, persisted = 0;
   std::uint64_t received_instances = 0, received_bytes = 0, identical = 0, replaced = 0, refused = 0, failed = 0;
   std::size_t in_flight_bytes = 0, in_flight_budget_bytes = 0;
+  Compaction compaction;
 };
 
 class Archive {
@@ -194,26 +208,44 @@ class Archive {
   /// Changes whenever the series gains, loses or replaces an instance; 0 when it is unknown. Cheap, any thread.
   virtual std::uint64_t series_version(std::string_view study_uid, std::string_view series_uid) = 0;
 
-  /// Removes: once it returns, what was named is in no answer, and that survives a crash. Readers under way go on. Nothing
-  /// here knows of replicas, so each copy is the only one, and is removed only with `only_copy_too`. Errors: not_found,
-  /// conflict (the only copy), malformed (UIDs), limit_exceeded (texts past store::kMaxEventText), out_of_space, io,
-  /// closed.
+  /// Removes: once it returns, what was named is in no answer, and that survives a crash. Readers under way go on.
+  /// Nothing here knows of replicas, so each copy is the only one, and is removed only with `only_copy_too`. Errors:
+  /// not_found, conflict (the only copy), malformed (UIDs), limit_exceeded (texts past store::kMaxEventText),
+  /// out_of_space, io, closed.
   virtual Task<Removed> remove(Target target, Asked asked, bool only_copy_too) = 0;
-  /// Undoes a removal. Content that was stored meanwhile under the same SOP Instance UID stays current; what it took the
-  /// place of is then older content. Removals of one thing are undone in reverse order. Errors: not_found (no such
-  /// removal), conflict (a later one is to be undone first), limit_exceeded, out_of_space, io, closed.
+  /// Undoes a removal. Content that was stored meanwhile under the same SOP Instance UID stays current; what it took
+  /// the place of is then older content. Removals of one thing are undone in reverse order. Errors: not_found (no such
+  /// removal), conflict (a later one is to be undone first; or compaction made it final), limit_exceeded, out_of_space,
+  /// io, closed.
   virtual Task<Removed> restore(store::Sequence removal, Asked asked) = 0;
-  /// Removals that can be undone of `within` or parts of it (empty: all), newest first. `each` returns false to stop.
+  /// Removals that are not undone of `within` or parts of it (empty: all), newest first. `each` returns false to stop.
   virtual Result<> removed(const Target& within, const std::function<bool(Removed&&)>& each) = 0;
 
   virtual std::unique_ptr<StreamReader> open(const Instance& instance) = 0;
 
   virtual Result<std::uint64_t> scrub(const std::function<void(const store::Fault&)>& fault,
                                       const std::function<void(std::uint64_t, std::uint64_t)>& progress) = 0;
+  /// Blocking: gives back the space of what nobody can ask for any more: of removals older than `restore_days`, of
+  /// content that was replaced or came again unchanged, of what was never finished. Beside stores, at a bounded rate.
+  /// With `survey_only` it is counted only. `fault` is told of damage met. Errors: conflict (one is running), io,
+  /// out_of_space, closed.
+  virtual Result<store::CompactionReport> compact(bool survey_only,
+                                                  const std::function<void(const store::Fault&)>& fault);
+  /// The same on a thread of its own, which close() stops and waits for; stats() tells how it does. Errors: conflict,
+  /// closed.
+  virtual Result<> begin_compaction(bool survey_only);
   virtual Stats stats() = 0;
   /// One line per key of every column family, caches excluded, as hexadecimal text: to compare two indexes.
   virtual Result<> dump_index(const std::function<void(std::string_view line)>& each) = 0;
   virtual store::ReplaySummary opened_with() const = 0;
 };
+
+// One without segments has nothing to compact.
+inline Result<store::CompactionReport> Archive::compact(bool, const std::function<void(const store::Fault&)>&) {
+  return store::CompactionReport{};
+}
+inline Result<> Archive::begin_compaction(bool) {
+  return outcome::success();
+}
 
 }  // namespace cairn::archive

@@ -27,6 +27,18 @@ void set_asked(store::Event& event, Asked asked) {
   event.reason = std::move(asked.reason);
 }
 
+store::Event event_on(const store::Removal& removal, store::Event::Kind kind, Asked asked) {
+  store::Event event;
+  event.kind = kind;
+  event.level = removal.event.level;
+  event.subject = removal.event.sequence;
+  event.study_instance_uid = removal.event.study_instance_uid;
+  event.series_instance_uid = removal.event.series_instance_uid;
+  event.sop_instance_uid = removal.event.sop_instance_uid;
+  set_asked(event, std::move(asked));
+  return event;
+}
+
 }  // namespace
 
 Result<store::Event> removal_event(Target target, Asked asked, bool only_copy_too) {
@@ -50,15 +62,11 @@ Result<store::Event> removal_event(Target target, Asked asked, bool only_copy_to
 }
 
 store::Event restoration_event(const store::Removal& removal, Asked asked) {
-  store::Event event;
-  event.kind = store::Event::Kind::restore;
-  event.level = removal.event.level;
-  event.subject = removal.event.sequence;
-  event.study_instance_uid = removal.event.study_instance_uid;
-  event.series_instance_uid = removal.event.series_instance_uid;
-  event.sop_instance_uid = removal.event.sop_instance_uid;
-  set_asked(event, std::move(asked));
-  return event;
+  return event_on(removal, store::Event::Kind::restore, std::move(asked));
+}
+
+store::Event forgetting_event(const store::Removal& removal, Asked asked) {
+  return event_on(removal, store::Event::Kind::forget, std::move(asked));
 }
 
 Task<store::Outcome> append(std::shared_ptr<store::Log> log, std::shared_ptr<store::Event> event) {

@@ -16,6 +16,9 @@ store::Event restoration_event(const store::Removal& removal, Asked asked);
 /// Returns once the event is durable and applied; its sequence is then in `event`. Errors: as Log::append().
 Task<store::Outcome> append(std::shared_ptr<store::Log> log, std::shared_ptr<store::Event> event);
 
+/// The event after which `removal` cannot be undone any more.
+store::Event forgetting_event(const store::Removal& removal, Asked asked);
+
 Removed removed_of(const store::Event& event, std::uint64_t instances, std::uint64_t bytes);
 bool lies_within(const store::Event& event, const Target& target) noexcept;
 

@@ -5,8 +5,9 @@
 
 namespace cairn::archive {
 
-PartStreamReader::PartStreamReader(std::shared_ptr<store::Log> log, io::WorkerPool& pool, const Instance& instance)
-    : log_(std::move(log)), pool_(pool), parts_(instance.parts) {
+PartStreamReader::PartStreamReader(std::shared_ptr<store::Log> log, io::WorkerPool& pool, const Instance& instance,
+                                   Locate locate)
+    : log_(std::move(log)), pool_(pool), locate_(std::move(locate)), parts_(instance.parts) {
   std::uint64_t end = 0;
   ends_.reserve(parts_.size());
   for (const store::Part& part : parts_) ends_.push_back(end += part.length);
@@ -15,7 +16,9 @@ PartStreamReader::PartStreamReader(std::shared_ptr<store::Log> log, io::WorkerPo
 Result<store::PartBytes> PartStreamReader::part(std::size_t index) {
   if (index == current_) return current_bytes_;
   const bool in_order = index == current_ + 1;  // from the start too: current_ is then one before 0
-  CAIRN_TRY(store::PartBytes bytes, log_->read(parts_[index]));
+  auto read = log_->read(parts_[index]);
+  if (!read && read.error() == Errc::not_found) read = part_elsewhere(index);
+  CAIRN_TRY(store::PartBytes bytes, std::move(read));
   if (bytes->size() != parts_[index].length) return fail(Errc::corrupt, "length of a part", ends_[index]);
   current_ = index;
   current_bytes_ = bytes;
@@ -25,6 +28,16 @@ Result<store::PartBytes> PartStreamReader::part(std::size_t index) {
     });
   }
   return bytes;
+}
+
+// Compaction has moved it. It keeps parts as they are.
+Result<store::PartBytes> PartStreamReader::part_elsewhere(std::size_t index) {
+  CAIRN_TRY(auto parts, locate_());
+  const bool same = std::equal(parts.begin(), parts.end(), parts_.begin(), parts_.end(),
+                               [](const store::Part& a, const store::Part& b) { return a.length == b.length; });
+  if (!same) return fail(Errc::not_found, "content that compaction let go");
+  parts_ = std::move(parts);
+  return log_->read(parts_[index]);
 }
 
 Result<StreamReader::View> PartStreamReader::view(std::uint64_t offset) {

@@ -1,6 +1,7 @@
 // Random access to the stored stream of one instance, over the log's verified parts. Internal to engine/archive.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -13,7 +14,9 @@ namespace cairn::archive {
 class PartStreamReader final : public StreamReader {
  public:
   /// `pool` outlives the reader; the log lives at least as long as `log` is shared.
-  PartStreamReader(std::shared_ptr<store::Log> log, io::WorkerPool& pool, const Instance& instance);
+  /// `locate` tells where the parts are now, when they are not any more where `instance` says. Errors: not_found.
+  using Locate = std::function<Result<std::vector<store::Part>>()>;
+  PartStreamReader(std::shared_ptr<store::Log> log, io::WorkerPool& pool, const Instance& instance, Locate locate);
 
   std::uint64_t size() const override { return ends_.empty() ? 0 : ends_.back(); }
   Result<std::size_t> read(std::uint64_t offset, MutableBytes into) override;
@@ -21,9 +24,11 @@ class PartStreamReader final : public StreamReader {
 
  private:
   Result<store::PartBytes> part(std::size_t index);
+  Result<store::PartBytes> part_elsewhere(std::size_t index);
 
   std::shared_ptr<store::Log> log_;
   io::WorkerPool& pool_;
+  const Locate locate_;
   std::vector<store::Part> parts_;
   std::vector<std::uint64_t> ends_;  ///< in the stream, one for each part
   std::size_t current_ = ~std::size_t{0};

@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -24,13 +25,46 @@
 
 namespace cairn::store {
 
+/// The instances on their way in: parts of other ones that no commit names are garbage. Thread-safe.
+class UnderWay {
+ public:
+  void add(std::uint64_t instance_number) {
+    const std::scoped_lock lock(mutex_);
+    numbers_.insert(instance_number);
+  }
+  void remove(std::uint64_t instance_number) {
+    const std::scoped_lock lock(mutex_);
+    numbers_.erase(instance_number);
+  }
+  std::set<std::uint64_t> all() const {
+    const std::scoped_lock lock(mutex_);
+    return numbers_;
+  }
+
+ private:
+  mutable std::mutex mutex_;  // guards numbers_
+  std::set<std::uint64_t> numbers_;
+};
+
 /// What the appender knows of an instance on its way in.
 struct WriterState {
+  WriterState() = default;
+  WriterState(std::uint64_t number, std::shared_ptr<UnderWay> all)
+      : instance_number(number), under_way(std::move(all)) {
+    under_way->add(number);
+  }
+  ~WriterState() {
+    if (under_way) under_way->remove(instance_number);
+  }
+  WriterState(const WriterState&) = delete;
+  WriterState& operator=(const WriterState&) = delete;
+
   std::uint64_t instance_number = 0;
   std::uint64_t stream_offset = 0;
   std::vector<Part> parts;
   std::size_t gathering = 0;  ///< requests that wait to be packed
   std::optional<Error> failed;
+  const std::shared_ptr<UnderWay> under_way;  ///< null: an event's
 };
 
 /// A part, or with `commit` the last part and the commit.
@@ -43,7 +77,7 @@ struct AppendRequest {
 };
 
 /// Ways to break the promise, for the tests that must notice.
-enum class Sabotage : std::uint8_t { none, acknowledge_before_flush };
+enum class Sabotage : std::uint8_t { none, acknowledge_before_flush, compact_what_is_under_way };
 
 class Appender {
  public:
@@ -134,8 +168,8 @@ class Appender {
   std::map<std::uint32_t, std::uint64_t> lost_;  ///< ends of what is good in poisoned segments
   std::vector<Settled> settled_;
   std::atomic<bool> no_space_{false};
-  std::atomic<bool> no_segment_{false};                  ///< of another reason than space
-  std::atomic<std::int64_t> segment_again_ms_{0};        ///< steady clock: when one is asked for again
+  std::atomic<bool> no_segment_{false};            ///< of another reason than space
+  std::atomic<std::int64_t> segment_again_ms_{0};  ///< steady clock: when one is asked for again
 
   std::atomic<std::uint64_t> appended_{0}, durable_{0}, device_{0}, waiting_{0};  // relaxed: gauges
   std::atomic<bool> failed_{false};

@@ -27,7 +27,8 @@ struct CommitRequest {
   InstanceRecord record;
   dicom::Header header;
   CommitDone done;
-  std::shared_ptr<Event> event;  ///< instead of an instance
+  std::shared_ptr<Event> event;             ///< instead of an instance
+  std::shared_ptr<const void> writer = {};  ///< keeps the instance under way until `done` was called
 
   std::size_t encoded_bytes() const { return event ? event->encoded_bytes() : record.encoded_bytes(); }
 };

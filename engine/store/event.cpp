@@ -54,7 +54,7 @@ Result<Event> Event::decode(Bytes payload) {
   }
   if (r.failed()) return fail(Errc::truncated, "event record", r.at());
   if (r.remaining() != 0) return fail(Errc::malformed, "event record length", r.at());
-  if (kind < 1 || kind > 2) return fail(Errc::unsupported, "event record kind", 1);
+  if (kind < 1 || kind > 4 || kind == 3) return fail(Errc::unsupported, "event record kind", 1);
   if (level < 1 || level > 3) return fail(Errc::malformed, "event record level", 2);
   if (via < 1 || via > 3) return fail(Errc::malformed, "event record source", 3);
   if (flags > kOnlyCopyToo) return fail(Errc::malformed, "event record flags", 4);
@@ -76,7 +76,7 @@ Result<> Event::check() const {
   if (study_instance_uid.empty() || series_instance_uid.empty() == series || sop_instance_uid.empty() == instance) {
     return fail(Errc::malformed, "event record level and UIDs");
   }
-  if ((kind == Kind::restore) != (subject != 0)) return fail(Errc::malformed, "event record subject");
+  if ((kind == Kind::remove) != (subject == 0)) return fail(Errc::malformed, "event record subject");
   return outcome::success();
 }
 

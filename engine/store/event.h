@@ -13,6 +13,7 @@ struct Event {
   enum class Kind : std::uint8_t {
     remove = 1,   ///< what `level` and the UIDs name is removed, as far as it was stored before this
     restore = 2,  ///< the removal `subject` is undone
+    forget = 4,   ///< the removal `subject` can no longer be undone: what it removed may go
   };
   enum class Level : std::uint8_t { study = 1, series = 2, instance = 3 };
   enum class Via : std::uint8_t { dimse = 1, http = 2, rule = 3 };
@@ -23,7 +24,7 @@ struct Event {
   Level level = Level::study;
   Via via = Via::http;
   bool only_copy_too = false;  ///< remove: whoever asked was told, or knew, that no other copy exists
-  Sequence subject = 0;        ///< restore: the removal; else 0
+  Sequence subject = 0;        ///< restore, forget: the removal; else 0
   std::string study_instance_uid, series_instance_uid, sop_instance_uid;  ///< empty below `level`
   std::string calling_ae, peer_address, reason;
 

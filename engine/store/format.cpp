@@ -91,7 +91,8 @@ Result<KnownVolumes> KnownVolumes::decode(Bytes block) {
 }
 
 io::AlignedBytes SegmentHeader::encode() const {
-  CAIRN_CHECK(poisoned.size() <= kMaxPoisoned);
+  CAIRN_CHECK(poisoned.size() <= kMaxPoisoned && sources.size() <= kMaxSources && moved.size() <= kMaxMoved);
+  CAIRN_CHECK(poisoned.empty() || !is_compacted(segment));
   io::AlignedBytes block(kSegmentHeaderBytes);
   std::byte* p = block.data();
   std::memcpy(p, kSegmentMagic, 8);
@@ -103,7 +104,21 @@ io::AlignedBytes SegmentHeader::encode() const {
   store_le(p + 56, size);
   store_le(p + 64, static_cast<std::uint64_t>(created_unix_ns));
   store_le(p + 72, static_cast<std::uint32_t>(poisoned.size()));
+  store_le(p + 76, static_cast<std::uint16_t>(sources.size()));
+  store_le(p + 78, static_cast<std::uint16_t>(moved.size()));
   p += 80;
+  if (is_compacted(segment)) {
+    store_le(p, first_sequence);
+    p += 8;
+    for (const std::uint64_t sequence : moved) {
+      store_le(p, sequence);
+      p += 8;
+    }
+    for (const std::uint32_t source : sources) {
+      store_le(p, source);
+      p += 4;
+    }
+  }
   for (const Poisoned& statement : poisoned) {
     store_le(p, statement.segment);
     store_le(p + 8, statement.good_end);
@@ -124,8 +139,20 @@ Result<SegmentHeader> SegmentHeader::decode(Bytes block) {
   header.size = load_le<std::uint64_t>(p + 56);
   header.created_unix_ns = static_cast<std::int64_t>(load_le<std::uint64_t>(p + 64));
   const auto count = load_le<std::uint32_t>(p + 72);
-  if (count > kMaxPoisoned) return fail(Errc::corrupt, "segment header", 72);
+  const auto sources = load_le<std::uint16_t>(p + 76);
+  const auto moved = load_le<std::uint16_t>(p + 78);
+  const bool compacted = is_compacted(header.segment);
+  if (count > (compacted ? 0 : kMaxPoisoned)) return fail(Errc::corrupt, "segment header", 72);
+  if (sources > (compacted ? kMaxSources : 0)) return fail(Errc::corrupt, "segment header", 76);
+  if (moved > (compacted ? kMaxMoved : 0)) return fail(Errc::corrupt, "segment header", 78);
   p += 80;
+  if (compacted) {
+    header.first_sequence = load_le<std::uint64_t>(p);
+    p += 8;
+    for (std::uint32_t i = 0; i < moved; ++i, p += 8) header.moved.push_back(load_le<std::uint64_t>(p));
+    for (std::uint32_t i = 0; i < sources; ++i, p += 4) header.sources.push_back(load_le<std::uint32_t>(p));
+    return header;
+  }
   for (std::uint32_t i = 0; i < count; ++i, p += 16) {
     header.poisoned.push_back({load_le<std::uint32_t>(p), load_le<std::uint64_t>(p + 8)});
   }

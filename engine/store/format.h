@@ -21,6 +21,14 @@ inline constexpr std::size_t kTrailerBytes = 64;
 inline constexpr std::size_t kFooterEntryBytes = 12;
 inline constexpr std::size_t kMaxVolumes = 1000;  ///< ids that an archive can ever give
 inline constexpr std::size_t kMaxPoisoned = 64;   ///< statements that a segment header has room for
+inline constexpr std::size_t kMaxSources = 64;    ///< segments that one compacted segment takes the place of
+inline constexpr std::size_t kMaxMoved = 448;     ///< commits of other segments that it holds
+
+/// Segments that compaction made have numbers of their own, above all that were appended.
+inline constexpr std::uint32_t kFirstCompacted = 0x8000'0001;
+constexpr bool is_compacted(std::uint32_t segment) noexcept {
+  return segment >= kFirstCompacted;
+}
 
 using Identity = std::array<std::byte, 16>;
 
@@ -61,6 +69,11 @@ struct SegmentHeader {
   std::uint64_t size = 0;
   std::int64_t created_unix_ns = 0;
   std::vector<Poisoned> poisoned;
+  // Of a compacted segment, else nothing:
+  std::uint64_t first_sequence = 0;  ///< of its first commit
+  std::vector<std::uint32_t>
+      sources;                       ///< the segments that it takes the place of: where they are still there, it counts
+  std::vector<std::uint64_t> moved;  ///< commits that are in other segments too: here they count, there no more
 
   io::AlignedBytes encode() const;
   /// Errors: truncated, corrupt, unsupported.

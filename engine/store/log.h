@@ -1,8 +1,8 @@
-// The log: the truth of the archive. Appends instances to segments of one or more storage volumes, makes them durable in
-// groups, and hands what is durable to the applier (the index) in sequence order. FORMAT.md describes the bytes.
+// The log: the truth of the archive. Appends instances to segments of one or more storage volumes, makes them durable
+// in groups, and hands what is durable to the applier (the index) in sequence order. FORMAT.md describes the bytes.
 //
-// Threads: one appender thread per storage volume owns that volume's ring; one applier thread calls the Applier and then
-// the completions. Writers and readers may be used from any thread, each writer from one thread at a time.
+// Threads: one appender thread per storage volume owns that volume's ring; one applier thread calls the Applier and
+// then the completions. Writers and readers may be used from any thread, each writer from one thread at a time.
 //
 // The three watermarks are never mixed: appended (handed to a volume), durable (flushed), applied (in the index).
 #pragma once
@@ -20,6 +20,7 @@
 #include "engine/core/result.h"
 #include "engine/dicom/header_scan.h"
 #include "engine/io/buffer_pool.h"
+#include "engine/store/compaction.h"
 #include "engine/store/event.h"
 
 namespace cairn::io {
@@ -32,18 +33,18 @@ namespace cairn::store {
 inline constexpr std::size_t kPartHeadRoom = 64;
 
 struct VolumeOptions {
-  std::uint32_t id = 0;                ///< stable for ever; in every Location
+  std::uint32_t id = 0;  ///< stable for ever; in every Location
   std::filesystem::path directory;
 };
 
 struct LogOptions {
   std::vector<VolumeOptions> volumes;
   std::uint64_t segment_bytes = 512u << 20;
-  std::uint64_t reserve_bytes = 1u << 30;      ///< free space that stores never use
-  std::uint64_t prewritten_bytes = 4ull << 30; ///< stock of zeroed segments kept ready, over all volumes
+  std::uint64_t reserve_bytes = 1u << 30;       ///< free space that stores never use
+  std::uint64_t prewritten_bytes = 4ull << 30;  ///< stock of zeroed segments kept ready, over all volumes
   std::uint64_t prewrite_bytes_per_s = 400u << 20;
-  bool use_ring = true;                        ///< false: plain pwrite/fdatasync; also when io_uring is not allowed
-  std::uint64_t read_cache_bytes = 512u << 20; ///< verified parts kept in memory
+  bool use_ring = true;                         ///< false: plain pwrite/fdatasync; also when io_uring is not allowed
+  std::uint64_t read_cache_bytes = 512u << 20;  ///< verified parts kept in memory
 };
 
 enum class Outcome : std::uint8_t {
@@ -56,7 +57,7 @@ enum class Outcome : std::uint8_t {
 /// A durable commit on its way into the index.
 struct Committed {
   InstanceRecord record;
-  Location location;     ///< of the commit record
+  Location location;  ///< of the commit record
   dicom::Header header;
   Outcome outcome = Outcome::stored;  ///< set by the applier; of an event: stored, identical (nothing to do) or refused
   std::shared_ptr<const Event> event = {};  ///< instead of an instance: then `record` has the sequence and no more
@@ -102,18 +103,18 @@ struct ReplaySummary {
   std::uint64_t bytes_read = 0;
   std::uint64_t dropped_unfinished = 0;  ///< commits after the last flush whose parts are not whole: never acknowledged
   Sequence last = 0;
-  std::vector<Fault> faults;             ///< damage below the durable watermark; segment 0: of the volume itself
+  std::vector<Fault> faults;  ///< damage below the durable watermark; segment 0: of the volume itself
 };
 
 struct VolumeStats {
   std::uint32_t id = 0;
-  std::uint64_t appended_bytes = 0, durable_bytes = 0;    ///< since start
-  std::uint64_t device_bytes = 0;                         ///< written in all, prewriting and padding included
+  std::uint64_t appended_bytes = 0, durable_bytes = 0;  ///< since start
+  std::uint64_t device_bytes = 0;                       ///< written in all, prewriting and padding included
   std::uint64_t segments = 0, sealed = 0, poisoned = 0, prewritten = 0;
   std::uint64_t free_bytes = 0;
   std::uint64_t queue_depth = 0;
   bool failed = false;
-  bool full = false;  ///< at its reserve: takes no store until space is freed
+  bool full = false;                    ///< at its reserve: takes no store until space is freed
   Histogram::Snapshot batch_instances;  ///< commits per flush
   Histogram::Snapshot flush_us;         ///< time of a flush
 };
@@ -130,10 +131,11 @@ class Log {
   /// seems foreign is dropped: an empty mount point looks like a new volume. Errors: not_found, malformed.
   virtual Result<> meet(std::string_view positions) = 0;
 
-  /// Creates volumes that are new, finds the end of each, then hands every durable commit after `positions` (empty: from the beginning) to the
-  /// applier, in sequence order, reading headers and not pixels. Before start(). Errors: malformed (the token), mismatch
-  /// (the index must be made anew, then call again with nothing: it knows more than the log, or was made without one of
-  /// its volumes), not_found (a volume that the token names is absent), io, and the applier's own.
+  /// Creates volumes that are new, finds the end of each, then hands every durable commit after `positions` (empty:
+  /// from the beginning) to the applier, in sequence order, reading headers and not pixels. Before start(). Errors:
+  /// malformed (the token), mismatch (the index must be made anew, then call again with nothing: it knows more than the
+  /// log, or was made without one of its volumes), not_found (a volume that the token names is absent), io, and the
+  /// applier's own.
   virtual Result<ReplaySummary> replay(std::string_view positions, Applier& applier) = 0;
 
   /// Begins to accept commits. `applier` outlives the log.
@@ -154,10 +156,20 @@ class Log {
   /// Blocking. The commit record at a location.
   virtual Result<InstanceRecord> read_commit(const Location& location) = 0;
 
-  /// Blocking. Checks every record of every segment that is there at the call; `fault` is told of each damage, `progress`
-  /// of bytes checked so far out of all. Works beside stores. Returns the number of instances checked.
+  /// Blocking. Checks every record of every segment that is there at the call; `fault` is told of each damage,
+  /// `progress` of bytes checked so far out of all. Works beside stores. Returns the number of instances checked.
   virtual Result<std::uint64_t> scrub(const std::function<void(const Fault&)>& fault,
                                       const std::function<void(std::uint64_t, std::uint64_t)>& progress) = 0;
+
+  /// Compaction (compaction.h). What a crash kept from being told is told: before a replay of the tail, unless the
+  /// index is empty. Errors: io, corrupt.
+  virtual Result<> take_in_compacted(Catalogue& index) = 0;
+  /// After replay(), which with `replayed_all` began with nothing: removes what a crash left of segments that compacted
+  /// ones took the place of. Errors: as take_in_compacted().
+  virtual Result<> finish_compaction(Catalogue& index, bool replayed_all) = 0;
+  /// Blocking, after start(), beside stores; one at a time. What was compacted when it fails or is stopped stays so.
+  /// Errors: io, out_of_space, conflict (one is running).
+  virtual Result<CompactionReport> compact(Catalogue& index, const CompactionOptions& options) = 0;
 
   virtual std::vector<VolumeStats> stats() const = 0;
   virtual Sequence applied() const = 0;

@@ -5,6 +5,7 @@
 
 #include "engine/core/check.h"
 #include "engine/core/log.h"
+#include "engine/store/compactor.h"
 #include "engine/store/replay.h"
 #include "engine/store/scrub.h"
 
@@ -15,9 +16,8 @@ constexpr std::uint64_t kSmallestSegment = 64u << 10;
 
 class Writer final : public InstanceWriter {
  public:
-  Writer(Appender& appender, std::uint64_t instance_number) : appender_(appender) {
-    state_->instance_number = instance_number;
-  }
+  Writer(Appender& appender, std::uint64_t instance_number, const std::shared_ptr<UnderWay>& under_way)
+      : appender_(appender), state_(std::make_shared<WriterState>(instance_number, under_way)) {}
 
   void append(io::Buffer buffer, std::size_t length, std::uint32_t crc) override {
     if (length == 0) return;
@@ -27,7 +27,8 @@ class Writer final : public InstanceWriter {
   void commit(io::Buffer buffer, std::size_t length, std::uint32_t crc, InstanceRecord record, dicom::Header header,
               CommitDone done) override {
     push(std::move(buffer), length, crc,
-         std::make_unique<CommitRequest>(CommitRequest{std::move(record), std::move(header), std::move(done), {}}));
+         std::make_unique<CommitRequest>(
+             CommitRequest{std::move(record), std::move(header), std::move(done), {}, state_}));
   }
 
  private:
@@ -37,7 +38,7 @@ class Writer final : public InstanceWriter {
   }
 
   Appender& appender_;
-  std::shared_ptr<WriterState> state_ = std::make_shared<WriterState>();
+  std::shared_ptr<WriterState> state_;
 };
 
 }  // namespace
@@ -203,7 +204,7 @@ void LogImpl::stop() {
 Result<std::unique_ptr<InstanceWriter>> LogImpl::begin() {
   CAIRN_TRY(Appender* const appender, roomiest(false));
   return std::unique_ptr<InstanceWriter>(
-      std::make_unique<Writer>(*appender, instance_numbers_.fetch_add(1, std::memory_order_relaxed) + 1));
+      std::make_unique<Writer>(*appender, instance_numbers_.fetch_add(1, std::memory_order_relaxed) + 1, under_way_));
 }
 
 Result<> LogImpl::append(std::shared_ptr<Event> event, CommitDone done) {
@@ -254,6 +255,25 @@ Result<InstanceRecord> LogImpl::read_commit(const Location& location) {
 Result<std::uint64_t> LogImpl::scrub(const std::function<void(const Fault&)>& fault,
                                      const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
   return scrub_volumes(volume_map_, fault, progress);
+}
+
+Result<> LogImpl::take_in_compacted(Catalogue& index) {
+  return Compactor(volume_map_, *reader_, index).take_in();
+}
+
+Result<> LogImpl::finish_compaction(Catalogue& index, bool replayed_all) {
+  Compactor compactor(volume_map_, *reader_, index);
+  CAIRN_TRYV(replayed_all ? compactor.all_replayed() : compactor.take_in());
+  return compactor.retire();
+}
+
+Result<CompactionReport> LogImpl::compact(Catalogue& index, const CompactionOptions& options) {
+  CAIRN_CHECK(started_);
+  const std::unique_lock lock(compacting_, std::try_to_lock);
+  if (!lock) return fail(Errc::conflict, "compaction is running");
+  const UnderWay none;
+  return Compactor(volume_map_, *reader_, index)
+      .run(sabotage_ == Sabotage::compact_what_is_under_way ? none : *under_way_, options);
 }
 
 std::vector<VolumeStats> LogImpl::stats() const {

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <vector>
@@ -39,6 +40,9 @@ class LogImpl final : public Log {
   Result<InstanceRecord> read_commit(const Location& location) override;
   Result<std::uint64_t> scrub(const std::function<void(const Fault&)>& fault,
                               const std::function<void(std::uint64_t, std::uint64_t)>& progress) override;
+  Result<> take_in_compacted(Catalogue& index) override;
+  Result<> finish_compaction(Catalogue& index, bool replayed_all) override;
+  Result<CompactionReport> compact(Catalogue& index, const CompactionOptions& options) override;
   std::vector<VolumeStats> stats() const override;
   Sequence applied() const override;
   Sequence last_committed() const override;
@@ -78,6 +82,8 @@ class LogImpl final : public Log {
   bool replayed_ = false;
   std::atomic<bool> started_{false};
   std::atomic<bool> stopped_{false};
+  std::mutex compacting_;
+  std::shared_ptr<UnderWay> under_way_ = std::make_shared<UnderWay>();
   std::atomic<Sequence> sequences_{0};              // relaxed: the highest given
   std::atomic<std::uint64_t> instance_numbers_{0};  // relaxed: the highest given
 };

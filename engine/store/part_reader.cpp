@@ -38,9 +38,18 @@ Result<PartReader::OpenFile> PartReader::file_of(const Location& location) {
   CAIRN_TRY(auto file, volume->second->open_for_reading(location.segment));
   OpenFile opened{std::move(file), *identity};
   const std::scoped_lock lock(files_mutex_);
+  // (Removed meanwhile: then forget() was here, or waits.)
+  if (!volume->second->segment_identity(location.segment)) return opened;
   open_.emplace_front(key, opened);
   if (open_.size() > kOpenFiles) open_.pop_back();
   return opened;
+}
+
+void PartReader::forget(std::uint32_t volume, const std::set<std::uint32_t>& segments) {
+  const std::scoped_lock lock(files_mutex_);
+  open_.remove_if([&](const auto& open) {
+    return open.first >> 32 == volume && segments.contains(static_cast<std::uint32_t>(open.first));
+  });
 }
 
 Result<RecordHeader> PartReader::read_record(const Location& location, std::uint32_t expected_length,

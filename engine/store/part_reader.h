@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <unordered_map>
 
 #include "engine/core/result.h"
@@ -22,6 +23,9 @@ class PartReader {
   /// As Log.
   Result<PartBytes> read(const Part& part);
   Result<InstanceRecord> read_commit(const Location& location);
+
+  /// Segments that are gone are no longer kept open.
+  void forget(std::uint32_t volume, const std::set<std::uint32_t>& segments);
 
   /// The record at `location` and its payload, without the cache. Errors: io, corrupt, not_found.
   Result<RecordHeader> read_record(const Location& location, std::uint32_t expected_length, io::AlignedBytes& memory,

@@ -6,12 +6,13 @@ namespace cairn::store {
 namespace {
 
 constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kVersionGone = 2;  // with `until` at its end
 
 }  // namespace
 
 std::string InstanceRecord::encode() const {
   FieldWriter w;
-  w.number(kVersion);
+  w.number(until == 0 ? kVersion : kVersionGone);
   w.number(static_cast<std::uint8_t>(via));
   w.number(static_cast<std::uint8_t>(duplicate_policy));
   w.number(std::uint8_t{0});
@@ -41,6 +42,7 @@ std::string InstanceRecord::encode() const {
     w.number(part.length);
     w.number(part.crc);
   }
+  if (until != 0) w.number(until);
   return w.take();
 }
 
@@ -48,7 +50,8 @@ Result<InstanceRecord> InstanceRecord::decode(Bytes payload) {
   FieldReader r(payload);
   InstanceRecord record;
   const auto version = r.number<std::uint8_t>();
-  if (!r.failed() && version != kVersion) return fail(Errc::unsupported, "commit record version");
+  if (!r.failed() && version != kVersion && version != kVersionGone)
+    return fail(Errc::unsupported, "commit record version");
   const auto via = r.number<std::uint8_t>();
   const auto policy = r.number<std::uint8_t>();
   const auto reserved = r.number<std::uint8_t>();
@@ -79,11 +82,18 @@ Result<InstanceRecord> InstanceRecord::decode(Bytes payload) {
     part.length = r.number<std::uint32_t>();
     part.crc = r.number<std::uint32_t>();
   }
+  if (version == kVersionGone) record.until = r.number<std::uint64_t>();
   if (r.failed()) return fail(Errc::truncated, "commit record", r.at());
   if (r.remaining() != 0) return fail(Errc::malformed, "commit record length", r.at());
   if (via < 1 || via > 3) return fail(Errc::malformed, "commit record source", 1);
   if (policy < 1 || policy > 3) return fail(Errc::malformed, "commit record policy", 2);
   if (reserved != 0) return fail(Errc::malformed, "commit record", 3);
+  if (version == kVersionGone && (record.until == 0 || record.until < record.sequence)) {
+    return fail(Errc::malformed, "commit record end");
+  }
+  for (const Part& part : record.parts) {
+    if (part.is_gone() && version != kVersionGone) return fail(Errc::malformed, "commit record part");
+  }
   record.via = static_cast<Via>(via);
   record.duplicate_policy = static_cast<DuplicatePolicy>(policy);
   CAIRN_TRYV(record.check());
@@ -110,7 +120,8 @@ Result<> InstanceRecord::check() const {
 }
 
 std::size_t InstanceRecord::encoded_bytes() const {
-  std::size_t bytes = 8 + 7 * 8 + 16 + 8 * 2 + 4 + 4 + header_extents.size() * 16 + parts.size() * 24;
+  std::size_t bytes =
+      (until != 0 ? 8 : 0) + 8 + 7 * 8 + 16 + 8 * 2 + 4 + 4 + header_extents.size() * 16 + parts.size() * 24;
   for (const auto* text : {&sop_class_uid, &sop_instance_uid, &study_instance_uid, &series_instance_uid,
                            &transfer_syntax_uid, &calling_ae, &called_ae, &peer_address}) {
     bytes += text->size();

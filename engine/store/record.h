@@ -29,6 +29,9 @@ struct Part {
   Location location;
   std::uint32_t length = 0;  ///< payload bytes
   std::uint32_t crc = 0;     ///< CRC32C of the payload
+
+  /// Nothing holds these bytes any more: compaction let them go.
+  bool is_gone() const noexcept { return location.segment == 0; }
 };
 
 enum class Via : std::uint8_t { dimse = 1, import = 2, stow = 3 };
@@ -58,6 +61,9 @@ struct InstanceRecord {
   Digest128 digest{};                         ///< of the whole stream
   std::uint32_t header_crc = 0;  ///< of dicom::Header::bytes, so that a replay can prove it; given by the log
   std::vector<Part> parts;       ///< in stream order; given by the log
+  /// 0, or some parts are gone, and this is the sequence of what had taken the instance out of the index before; its
+  /// own when it never was there.
+  Sequence until = 0;
 
   std::string encode() const;
   std::size_t encoded_bytes() const;  ///< length of encode()

@@ -28,13 +28,21 @@ std::uint64_t header_length(const InstanceRecord& record) {
   return length;
 }
 
-/// The commits of one volume, in order, read a chunk ahead.
+/// The commits of some segments of one volume, in order, read a chunk ahead.
 class CommitStream {
  public:
-  CommitStream(Volume& volume, PartReader& parts, bool ring, Positions::Place from)
-      : volume_(volume), parts_(parts), reader_(volume.files(), ring), from_(from), segments_(volume.segments()) {
-    std::erase_if(segments_, [&](std::uint32_t number) { return number < from.segment; });
+  CommitStream(Volume& volume, PartReader& parts, bool ring, Positions::Place from, std::vector<std::uint32_t> segments)
+      : volume_(volume), parts_(parts), reader_(volume.files(), ring), from_(from), segments_(std::move(segments)) {
     std::reverse(segments_.begin(), segments_.end());
+  }
+  /// Those that were appended, from a place on.
+  static std::unique_ptr<CommitStream> appended(Volume& volume, PartReader& parts, bool ring, Positions::Place from) {
+    std::vector<std::uint32_t> segments = volume.segments();
+    const auto superseded = volume.superseded();
+    std::erase_if(segments, [&](std::uint32_t number) {
+      return number < from.segment || is_compacted(number) || superseded.contains(number);
+    });
+    return std::make_unique<CommitStream>(volume, parts, ring, from, std::move(segments));
   }
 
   /// The next commit; null at the end. Faults go to `summary`. Errors: io.
@@ -107,6 +115,7 @@ class CommitStream {
         CAIRN_TRYV(report(summary, {{volume_.id(), segment_, entry.offset}, "", std::move(committed).error()}));
         continue;
       }
+      if (!is_compacted(segment_) && volume_.moved(committed.value().record.sequence)) continue;
       if (const auto length = header_length(committed.value().record); length < kStreamedHeaderBytes)
         header_bytes += length;
       chunk.push_back(std::move(committed).value());
@@ -275,6 +284,28 @@ class CommitStream {
   std::size_t unreadable_ = 0;
 };
 
+/// A compacted segment, in the order of its first commit: the commits of different ones may interleave.
+struct Compacted {
+  Sequence first = 0;
+  Volume* volume = nullptr;
+  std::uint32_t segment = 0;
+};
+
+/// Those that hold commits after `applied`, the first last.
+std::vector<Compacted> compacted_after(const std::map<std::uint32_t, Volume*>& volumes, Sequence applied) {
+  std::vector<Compacted> out;
+  for (const auto& [id, volume] : volumes) {
+    const auto superseded = volume->superseded();
+    for (const auto& [number, state] : volume->segment_states()) {
+      if (!is_compacted(number) || superseded.contains(number)) continue;
+      if (state.trailer && state.trailer->last_sequence <= applied) continue;
+      out.push_back({state.header.first_sequence, volume, number});
+    }
+  }
+  std::sort(out.begin(), out.end(), [](const Compacted& a, const Compacted& b) { return a.first > b.first; });
+  return out;
+}
+
 /// A token that speaks of what this log does not have belongs to a longer log: the index is ahead, and wrong.
 Result<> check_positions(const std::map<std::uint32_t, Volume*>& volumes, const Positions& positions,
                          std::optional<Fault>& ahead) {
@@ -292,6 +323,9 @@ Result<> check_positions(const std::map<std::uint32_t, Volume*>& volumes, const 
                   "segments of a storage volume that the index names: mount it, or reindex without it");
     }
     const auto state = volume->second->segment(place.segment);
+    if (!state && !compacted_after({*volume}, 0).empty()) {
+      return fail(Errc::mismatch, "index is older than a compaction");
+    }
     if (!state || place.offset > state->tail) {
       ahead =
           Fault{{id, place.segment, place.offset}, "", fail(Errc::corrupt, "the log ends before what the index knew")};
@@ -352,8 +386,12 @@ Result<ReplayResult> replay_volumes(const ReplayInput& input, const Positions& f
   std::vector<std::unique_ptr<CommitStream>> streams;
   for (const auto& [id, volume] : input.volumes) {
     const auto [place, is_new] = positions.volumes.try_emplace(id);  // each is named, whether or not it has commits
-    streams.push_back(std::make_unique<CommitStream>(*volume, input.parts, input.ring, place->second));
+    streams.push_back(CommitStream::appended(*volume, input.parts, input.ring, place->second));
     if (is_new && already_applied > 0) {
+      const auto numbers = volume->segments();
+      if (!numbers.empty() && is_compacted(numbers.back())) {
+        return fail(Errc::mismatch, "index was made without a storage volume");
+      }
       CAIRN_TRY(const Committed* const first, streams.back()->front(summary));
       if (first != nullptr && first->record.sequence <= already_applied) {
         log::warning("a storage volume holds instances from before the index was made without it", {{"volume", id}});
@@ -380,22 +418,42 @@ Result<ReplayResult> replay_volumes(const ReplayInput& input, const Positions& f
     batch_bytes = 0;
     return outcome::success();
   };
+  const auto close = [&](const CommitStream& stream) {
+    summary.bytes_read += stream.bytes_read();
+    result.highest = std::max(result.highest, stream.skipped_highest());
+    leap = leap || stream.commits_lost();
+  };
+  auto compacted = compacted_after(input.volumes, already_applied);
   Sequence last = 0;
   for (;;) {
     CommitStream* next = nullptr;
     Committed* commit = nullptr;
-    for (const auto& stream : streams) {
-      CAIRN_TRY(Committed* const front, stream->front(summary));
-      if (front != nullptr && (commit == nullptr || front->record.sequence < commit->record.sequence)) {
-        commit = front;
-        next = stream.get();
+    for (auto stream = streams.begin(); stream != streams.end();) {
+      CAIRN_TRY(Committed* const front, (*stream)->front(summary));
+      if (front == nullptr) {
+        close(**stream);
+        stream = streams.erase(stream);
+        continue;
       }
+      if (commit == nullptr || front->record.sequence < commit->record.sequence) {
+        commit = front;
+        next = stream->get();
+      }
+      ++stream;
+    }
+    if (!compacted.empty() && (commit == nullptr || compacted.back().first <= commit->record.sequence)) {
+      const Compacted& from_here = compacted.back();
+      streams.push_back(std::make_unique<CommitStream>(*from_here.volume, input.parts, input.ring, Positions::Place{},
+                                                       std::vector{from_here.segment}));
+      compacted.pop_back();
+      continue;
     }
     if (commit == nullptr) break;
+    const bool was_compacted = is_compacted(commit->location.segment);
     if (commit->record.sequence <= already_applied) {
       // Answered with a failure when its write failed, and whole all the same; the index has gone on without it. (Only
       // where a volume failed before it could say so in a new segment, and another one went on.)
-      ++summary.dropped_unfinished;
+      if (!was_compacted) ++summary.dropped_unfinished;
       next->pop();
       continue;
     }
@@ -403,12 +461,12 @@ Result<ReplayResult> replay_volumes(const ReplayInput& input, const Positions& f
     if (commit->record.sequence == last) {
       summary.faults.push_back(
           {location, commit->record.sop_instance_uid, fail(Errc::conflict, "another instance has the same sequence")});
-      positions.volumes[location.volume] = {location.segment, next->front_end()};
+      if (!was_compacted) positions.volumes[location.volume] = {location.segment, next->front_end()};
       next->pop();
       continue;
     }
     last = commit->record.sequence;
-    positions.volumes[location.volume] = {location.segment, next->front_end()};
+    if (!was_compacted) positions.volumes[location.volume] = {location.segment, next->front_end()};
     positions.applied = std::max(positions.applied, commit->record.sequence);
     ++summary.commits;
     batch_bytes += commit->header.bytes.size();
@@ -419,11 +477,6 @@ Result<ReplayResult> replay_volumes(const ReplayInput& input, const Positions& f
     }
   }
   CAIRN_TRYV(flush());
-  for (const auto& stream : streams) {
-    summary.bytes_read += stream->bytes_read();
-    result.highest = std::max(result.highest, stream->skipped_highest());
-    leap = leap || stream->commits_lost();
-  }
   result.highest = std::max(result.highest, positions.applied);
   if (leap) result.highest += kSequenceLeap;
   summary.last = positions.applied;

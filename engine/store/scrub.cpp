@@ -134,9 +134,11 @@ class VolumeScrub {
       report(header.offset, "", fail(Errc::corrupt, decoded.error().where, header.offset));
       return outcome::success();
     }
-    ++instances_;
     const InstanceRecord& record = decoded.value();
+    if (!is_compacted(number_) && volume_.moved(record.sequence)) return outcome::success();
+    ++instances_;
     for (const Part& part : record.parts) {
+      if (part.is_gone()) continue;
       const Place place{part.location.segment, part.location.offset};
       const auto known = parts_.find(place);
       if (known != parts_.end() && part.location.volume == volume_.id() && known->second.length == part.length &&

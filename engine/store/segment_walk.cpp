@@ -21,16 +21,21 @@ bool all_zero(Bytes bytes) {
 
 std::string segment_name(std::uint32_t segment) {
   char name[32];
-  std::snprintf(name, sizeof name, "seg-%08u.cairn", segment);
+  const bool compacted = is_compacted(segment);
+  std::snprintf(name, sizeof name, "%s-%08u.cairn", compacted ? "cmp" : "seg",
+                compacted ? segment - (kFirstCompacted - 1) : segment);
   return name;
 }
 
 std::uint32_t segment_number(const std::string& name) {
-  if (!name.starts_with("seg-") || !name.ends_with(".cairn")) return 0;
+  const bool compacted = name.starts_with("cmp-");
+  if ((!compacted && !name.starts_with("seg-")) || !name.ends_with(".cairn")) return 0;
   std::uint32_t number = 0;
   const char* const last = name.data() + name.size() - 6;
   const auto [end, error] = std::from_chars(name.data() + 4, last, number);
-  return error == std::errc() && end == last && segment_name(number) == name ? number : 0;
+  if (error != std::errc() || end != last || number == 0 || number >= kFirstCompacted - 1) return 0;
+  if (compacted) number += kFirstCompacted - 1;
+  return segment_name(number) == name ? number : 0;
 }
 
 Result<Bytes> Window::at(std::uint64_t offset, std::uint64_t length) {

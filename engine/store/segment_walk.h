@@ -14,7 +14,7 @@
 
 namespace cairn::store {
 
-/// "seg-00000001.cairn"; and back (0 when `name` is no segment's).
+/// "seg-00000001.cairn", "cmp-00000001.cairn" (compacted); and back (0 when `name` is no segment's).
 std::string segment_name(std::uint32_t segment);
 std::uint32_t segment_number(const std::string& name);
 

@@ -117,6 +117,7 @@ Result<> Volume::look() {
   CAIRN_TRYV(recovery_->look());
   const std::scoped_lock lock(mutex_);
   segments_ = recovery_->segments;
+  for (const auto& [number, state] : segments_) moved_.insert(state.header.moved.begin(), state.header.moved.end());
   return outcome::success();
 }
 
@@ -130,6 +131,7 @@ Result<> Volume::recover(const ProvenPlace& proven) {
   segments_ = std::move(recovery->segments);
   spares_ = std::move(recovery->spares);
   next_segment_ = recovery->next_segment;
+  next_compacted_ = recovery->next_compacted;
   unsealed_ = std::move(recovery->unsealed);
   recovered_ = {std::move(recovery->faults), recovery->dropped_unfinished, recovery->bytes_read,
                 recovery->commits_lost};
@@ -344,6 +346,82 @@ std::vector<std::uint32_t> Volume::segments() const {
   std::vector<std::uint32_t> numbers;
   for (const auto& [number, state] : segments_) numbers.push_back(number);
   return numbers;
+}
+
+SegmentHeader Volume::compacted_header() {
+  SegmentHeader header;
+  header.archive = archive_;
+  files_.random(header.identity);
+  header.volume = options_.id;
+  header.created_unix_ns = files_.now_unix_ns();
+  const std::scoped_lock lock(mutex_);
+  header.segment = next_compacted_++;
+  return header;
+}
+
+Result<std::shared_ptr<io::File>> Volume::create_temporary(std::string& name) {
+  std::string made;
+  {
+    const std::scoped_lock lock(mutex_);
+    made = spare_name(kFillingPrefix);
+  }
+  CAIRN_TRY(auto file, files_.open(path(made), io::OpenMode::create));
+  name = std::move(made);
+  return file;
+}
+
+void Volume::drop_temporary(const std::string& name) {
+  (void)files_.remove(path(name));
+}
+
+Result<> Volume::add_compacted(const std::string& temporary, const SegmentHeader& header, const Trailer& trailer) {
+  auto named = files_.rename(path(temporary), path(segment_name(header.segment)));
+  if (named) named = files_.sync_directory(options_.directory);
+  const std::scoped_lock lock(mutex_);
+  if (!named) {
+    may_compact_ = false;
+    return named;
+  }
+  segments_[header.segment] = {header, trailer.tail, trailer, {}, false};
+  moved_.insert(header.moved.begin(), header.moved.end());
+  return outcome::success();
+}
+
+bool Volume::may_compact() const {
+  const std::scoped_lock lock(mutex_);
+  return may_compact_;
+}
+
+void Volume::retire(const std::set<std::uint32_t>& segments) {
+  {
+    const std::scoped_lock lock(mutex_);
+    for (const std::uint32_t number : segments) segments_.erase(number);
+  }
+  // What cannot be removed is superseded at the next start.
+  for (const std::uint32_t number : segments) (void)files_.remove(path(segment_name(number)));
+  (void)files_.sync_directory(options_.directory);
+}
+
+Result<std::uint64_t> Volume::segment_file_bytes(std::uint32_t segment) const {
+  CAIRN_TRY(const auto file, open_for_reading(segment));
+  return file->size();
+}
+
+std::set<std::uint32_t> Volume::superseded() const {
+  const std::scoped_lock lock(mutex_);
+  std::set<std::uint32_t> numbers;
+  for (const auto& [number, state] : segments_) {
+    if (!state.trailer) continue;  // damaged: then what it was made of counts too
+    for (const std::uint32_t source : state.header.sources) {
+      if (segments_.contains(source)) numbers.insert(source);
+    }
+  }
+  return numbers;
+}
+
+bool Volume::moved(Sequence sequence) const {
+  const std::scoped_lock lock(mutex_);
+  return moved_.contains(sequence);
 }
 
 std::optional<SegmentState> Volume::segment(std::uint32_t number) const {

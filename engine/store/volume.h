@@ -78,7 +78,27 @@ class Volume {
   void set_poisoned(std::uint32_t segment);
   void remove_empty(std::uint32_t segment);
 
+  /// For compaction. The header of a compacted segment to come, with the next number.
+  SegmentHeader compacted_header();
+  /// A file that is removed at the next start unless it gets another name. Errors: io, out_of_space.
+  Result<std::shared_ptr<io::File>> create_temporary(std::string& name);
+  void drop_temporary(const std::string& name);
+  /// Durably gives a file, all of which is flushed, its name as a segment. Errors: io, after which nobody knows whether
+  /// it has it, and no other is made before the next start.
+  Result<> add_compacted(const std::string& temporary, const SegmentHeader& header, const Trailer& trailer);
+  bool may_compact() const;
+  /// Nobody looks for them any more, and nothing in them counts.
+  void retire(const std::set<std::uint32_t>& segments);
+  Result<std::uint64_t> segment_file_bytes(std::uint32_t segment) const;
+  std::uint64_t segment_bytes() const noexcept { return segment_bytes_; }
+  std::uint64_t reserve_bytes() const noexcept { return reserve_bytes_; }
+  Result<io::Space> space() const { return files_.space(options_.directory); }
+
   std::vector<std::uint32_t> segments() const;
+  /// Those that a compacted segment took the place of, and that a crash left there: nothing in them counts.
+  std::set<std::uint32_t> superseded() const;
+  /// Whether a compacted segment holds a commit that stands in an appended one: what is named there may be gone.
+  bool moved(Sequence sequence) const;
   std::optional<SegmentState> segment(std::uint32_t number) const;
   /// All at one moment, so that where a commit is durable its parts are; without `commits`.
   std::map<std::uint32_t, SegmentState> segment_states() const;
@@ -130,6 +150,9 @@ class Volume {
   std::vector<std::string> spares_;
   std::optional<Ready> ready_;
   std::uint32_t next_segment_ = 1;
+  std::uint32_t next_compacted_ = kFirstCompacted;
+  std::set<Sequence> moved_;  ///< what headers of compacted segments say
+  bool may_compact_ = true;
   std::uint64_t next_spare_ = 1;
 
   // Only the maker's thread:

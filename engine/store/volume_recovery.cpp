@@ -70,7 +70,7 @@ Result<> VolumeRecovery::look_at(std::uint32_t number) {
   Found& found = found_[number];
   CAIRN_TRYV(open(found, number));
   CAIRN_TRY(found.size, found.file->size());
-  next_segment = number + 1;
+  (is_compacted(number) ? next_compacted : next_segment) = number + 1;
   io::AlignedBytes block(io::kBlockBytes);
   SegmentState& state = segments[number];
   auto header = [&]() -> Result<SegmentHeader> {
@@ -102,10 +102,28 @@ Result<> VolumeRecovery::look_at(std::uint32_t number) {
       }
     }
   }
-  found.file.reset();
-  // Until decide() knows better.
   state.trailer = found.trailer;
   state.tail = found.trailer ? found.trailer->tail : found.size;
+  if (is_compacted(number)) return end_of_compacted(found, number);
+  found.file.reset();  // decide() may know better
+  return outcome::success();
+}
+
+// A compacted segment got its name when all of it was flushed: nothing is to be decided, it proves nothing and needs no
+// proof. Where its trailer is lost, its records say what it holds.
+Result<> VolumeRecovery::end_of_compacted(Found& found, std::uint32_t number) {
+  SegmentState& state = segments[number];
+  if (!state.trailer && found.readable) {
+    CAIRN_TRY(const SegmentScan scan, scan_segment(*found.file, state.header, found.size, found.size));
+    bytes_read += scan.bytes_read;
+    state.tail = scan.end;
+    for (const RecordHeader& record : scan.records) {
+      if (is_commit(record.type)) state.commits.push_back({record.offset, record.payload_length});
+    }
+    report(number, scan.end, fail(Errc::corrupt, "segment footer", scan.end));
+    commits_lost = commits_lost || !scan.gaps.empty();
+  }
+  found_.erase(number);
   return outcome::success();
 }
 

@@ -45,6 +45,7 @@ class VolumeRecovery {
   std::map<std::uint32_t, SegmentState> segments;
   std::vector<std::string> spares;
   std::uint32_t next_segment = 1;
+  std::uint32_t next_compacted = kFirstCompacted;
   std::vector<Fault> faults;
   std::uint64_t dropped_unfinished = 0;
   std::uint64_t bytes_read = 0;
@@ -56,6 +57,7 @@ class VolumeRecovery {
   struct Found;
   Result<> open(Found& found, std::uint32_t number);
   Result<> look_at(std::uint32_t number);
+  Result<> end_of_compacted(Found& found, std::uint32_t number);
   Result<> replace_header(Found& found, std::uint32_t number, const Error& damage);
   Result<bool> is_sealed(Found& found, const SegmentState& state, bool later_flush);
   Result<> settle(Found& found, std::uint32_t number, const std::map<std::uint32_t, std::uint64_t>& tails);

@@ -1,5 +1,6 @@
 #include "engine/web/metrics.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -87,6 +88,12 @@ void write_archive_metrics(MetricsWriter& writer, const archive::Stats& stats) {
   const auto gauge = [&](const char* name, const char* help, std::uint64_t value) {
     writer.gauge(name, help, as_double(value));
   };
+  counter("cairn_compaction_segments_total", "Segments that compaction removed since start", stats.compaction.segments);
+  counter("cairn_compaction_reclaimed_bytes_total", "Bytes that compaction gave back since start",
+          static_cast<std::uint64_t>(std::max<std::int64_t>(stats.compaction.reclaimed_bytes, 0)));
+  gauge("cairn_compaction_running", "Whether compaction is under way", stats.compaction.running);
+  gauge("cairn_garbage_bytes", "Bytes in segments that nobody could ask for, when compaction last began",
+        stats.compaction.last.garbage_bytes);
   counter("cairn_ingest_instances_total", "Instances received whole since start", stats.received_instances);
   counter("cairn_ingest_bytes_total", "Bytes of instances received since start", stats.received_bytes);
   counter("cairn_ingest_identical_total", "Instances that were already there", stats.identical);

@@ -38,6 +38,28 @@ const std::string_view kOpenApi = R"json({
         }
       }
     },
+    "/api/v1/compaction": {
+      "get": {
+        "summary": "How compaction is doing, and what the last one did",
+        "responses": {
+          "200": {"description": "Its state", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Compaction"}}}},
+          "403": {"$ref": "#/components/responses/Fault"}
+        }
+      },
+      "post": {
+        "summary": "Give back the space of what nobody can ask for any more",
+        "description": "In the background, at archive.compaction_mib_per_s: of removals older than archive.restore_days, which are final from then on, of content that was replaced or came again unchanged, and of what was never finished. For callers on this machine and those of http.manage_from.",
+        "parameters": [
+          {"name": "survey", "in": "query", "description": "true: only count what there is", "schema": {"type": "boolean", "default": false}}
+        ],
+        "responses": {
+          "202": {"description": "Begun", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Compaction"}}}},
+          "400": {"$ref": "#/components/responses/Fault"},
+          "403": {"$ref": "#/components/responses/Fault"},
+          "409": {"$ref": "#/components/responses/Fault"}
+        }
+      }
+    },
     "/api/v1/conformance": {
       "get": {
         "summary": "The DICOM conformance statement of this server, as configured",
@@ -57,7 +79,7 @@ const std::string_view kOpenApi = R"json({
     },
     "/api/v1/removed": {
       "get": {
-        "summary": "What was removed and can be restored, newest first",
+        "summary": "What was removed and not restored, newest first",
         "description": "Removed by DELETE on a study, series or instance of /dicom-web with only-copy=true. For callers on this machine and those of http.manage_from.",
         "parameters": [
           {"name": "study", "in": "query", "description": "of this Study Instance UID only", "schema": {"type": "string"}},
@@ -290,7 +312,21 @@ const std::string_view kOpenApi = R"json({
           "instances": {"type": "integer"},
           "bytes": {"type": "integer"},
           "peer_address": {"type": "string"},
-          "reason": {"type": "string"}
+          "reason": {"type": "string"},
+          "restorable": {"type": "boolean", "description": "false: compaction has made the removal final"}
+        }
+      },
+      "Compaction": {
+        "type": "object",
+        "properties": {
+          "running": {"type": "boolean"},
+          "runs": {"type": "integer", "description": "since start, as are segments and reclaimed_bytes"},
+          "segments": {"type": "integer", "description": "removed"},
+          "reclaimed_bytes": {"type": "integer"},
+          "bytes_moved": {"type": "integer", "description": "read and written by the run under way or the last one"},
+          "faults": {"type": "integer", "description": "damage that it met; the log of the server names it"},
+          "error": {"type": "string", "description": "why the last run failed; empty when it did not"},
+          "last": {"type": "object", "additionalProperties": true, "description": "segments, bytes and garbage_bytes it found; compacted, written, reclaimed_bytes; left_for_damage, left_for_space; let_go: instances of which only the header is left; finished: it was not stopped"}
         }
       },
       "StudyState": {
@@ -341,6 +377,7 @@ const std::string_view kOpenApi = R"json({
           "watermarks": {"type": "object", "additionalProperties": {"type": "integer"}, "description": "sequence numbers: committed, applied, persisted"},
           "received": {"type": "object", "additionalProperties": {"type": "integer"}},
           "in_flight": {"type": "object", "additionalProperties": {"type": "integer"}},
+          "compaction": {"$ref": "#/components/schemas/Compaction"},
           "volumes": {"type": "array", "items": {"type": "object"}, "description": "storage volumes"}
         }
       }

@@ -35,6 +35,7 @@ json::object described(const archive::Removed& removed) {
   out["bytes"] = removed.bytes;
   out["peer_address"] = removed.asked.peer_address;
   out["reason"] = removed.asked.reason;
+  out["restorable"] = removed.restorable;
   return out;
 }
 

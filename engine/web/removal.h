@@ -2,7 +2,7 @@
 // and their clients use: DELETE on the resource.
 //
 //   DELETE /dicom-web/studies/{study}[/series/{series}[/instances/{instance}]]?only-copy=true[&reason=TEXT]
-//   GET    /api/v1/removed[?study=UID][&limit=N][&before=REMOVAL]     what can be restored, newest first
+//   GET    /api/v1/removed[?study=UID][&limit=N][&before=REMOVAL]     what is removed, newest first
 //   POST   /api/v1/removed/{removal}/restore[?reason=TEXT]
 //
 // Who may: processes of this machine, and the peers that http.manage_from names; never a page of another site. Without

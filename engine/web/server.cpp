@@ -4,6 +4,7 @@
 
 #include "engine/web/capabilities.h"
 #include "engine/web/changes.h"
+#include "engine/web/compaction.h"
 #include "engine/web/frames.h"
 #include "engine/web/image_pages.h"
 #include "engine/web/listener.h"
@@ -38,6 +39,7 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, archive::Ar
   add_page_routes(site->router, archive, pool);
   add_image_page_routes(site->router, archive, pool);
   add_retention_routes(site->router, options.retention, pool, options.removal);
+  add_compaction_routes(site->router, archive, options.removal);
   add_removal_routes(site->router, archive, pool, std::move(options.removal));
   add_study_state_routes(site->router, archive, pool, options.study_complete_after, std::move(options.announcements));
   archive::Following* const following = archive::following_of(archive);

@@ -2,6 +2,8 @@
 
 #include <boost/json.hpp>
 
+#include "engine/web/compaction.h"
+
 namespace cairn::web {
 namespace {
 
@@ -48,6 +50,7 @@ std::string stats_json(const archive::Stats& stats) {
                                 {"refused", stats.refused},
                                 {"failed", stats.failed}}},
       {"in_flight", json::object{{"bytes", stats.in_flight_bytes}, {"budget_bytes", stats.in_flight_budget_bytes}}},
+      {"compaction", described(stats.compaction)},
       {"volumes", std::move(volumes)}};
   return json::serialize(all) + '\n';
 }

@@ -37,8 +37,10 @@ class Application {
 
   Result<> instance(Committed& committed);
   void note_change(const Committed& committed);
+  Result<Outcome> change(const Event& event);
   Result<Outcome> remove(const Event& event);
   Result<Outcome> restore(const Event& event);
+  Result<Outcome> forget(const Event& event);
   Result<bool> decide(const InstanceRow& old, Committed& committed);
   struct Addition {
     InstanceRow row;
@@ -87,6 +89,12 @@ class Application {
   }
   void write_lists(const std::string& uid, StudyRow& row, bool exists);
   void put(Family family, std::string_view key, std::string_view value) { s_.gather.put(family, key, {value}); }
+  /// Notes what took a row out, for compaction: no other key leads from an instance to it.
+  void put_taken_out(std::string_view sop_uid, Sequence sequence, Sequence by) {
+    std::string value;
+    keys::append_be64(value, by);
+    put(Family::removed, keys::taken_out(sop_uid, sequence), value);
+  }
   void erase(Family family, std::string_view key) { s_.gather.erase(family, key); }
 
   Index::State& s_;

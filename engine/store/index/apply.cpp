@@ -27,8 +27,7 @@ Result<> Application::run(std::span<Committed> batch, std::string_view positions
     if (committed.record.sequence <= s_.totals.applied) continue;  // replay reaches back further than needed
     if (committed.event) {
       CAIRN_TRYV(write(nullptr));
-      const bool removes = committed.event->kind == Event::Kind::remove;
-      CAIRN_TRY(committed.outcome, removes ? remove(*committed.event) : restore(*committed.event));
+      CAIRN_TRY(committed.outcome, change(*committed.event));
     } else {
       CAIRN_TRYV(instance(committed));
     }
@@ -45,6 +44,7 @@ Result<> Application::run(std::span<Committed> batch, std::string_view positions
 void Application::note_change(const Committed& committed) {
   if (committed.outcome != Outcome::stored && committed.outcome != Outcome::replaced) return;
   if (committed.event) {
+    if (committed.event->kind == Event::Kind::forget) return;  // of what is no longer in any answer
     s_.changes.add(*committed.event);
   } else {
     s_.changes.add(committed.record, committed.outcome);
@@ -55,6 +55,10 @@ Result<> Application::instance(Committed& committed) {
   const InstanceRecord& record = committed.record;
   committed.outcome = Outcome::stored;
   const std::string& uid = record.sop_instance_uid;
+  if (record.until == record.sequence) {  // compaction saw that it never was in the index
+    committed.outcome = Outcome::identical;
+    return outcome::success();
+  }
   if (seen_.contains(uid)) {
     CAIRN_TRYV(write(nullptr));
   }
@@ -83,7 +87,9 @@ Result<> Application::instance(Committed& committed) {
   const std::string key = keys::header(row.study_instance_uid, row.series_instance_uid, row.number, uid);
   CAIRN_TRYV(add({std::move(row), committed.header, key, record.sequence, false}, values));
   if (exists) {
-    CAIRN_TRYV(remove(old, record.sequence, record.duplicate_policy != DuplicatePolicy::replace, key));
+    const bool keep = record.duplicate_policy != DuplicatePolicy::replace;
+    CAIRN_TRYV(remove(old, record.sequence, keep, key));
+    if (!keep) put_taken_out(uid, old.sequence, record.sequence);
   }
   seen_.insert(uid);
   return outcome::success();
@@ -101,6 +107,12 @@ AttributeValues Application::attributes_of(std::string_view sop_uid, const dicom
 // Whether the newer content takes the older one's place; sets the outcome.
 Result<bool> Application::decide(const InstanceRow& old, Committed& committed) {
   const InstanceRecord& newer = committed.record;
+  if (newer.until != 0 || old.until != 0) {
+    // Of one of them some parts are gone, so what was decided once is told by until when the index had it.
+    const bool changes = newer.until != 0 || newer.sequence >= old.until;
+    committed.outcome = changes ? Outcome::replaced : Outcome::identical;
+    return changes;
+  }
   auto comparison = Comparison::different;
   if (old.transfer_syntax_uid == newer.transfer_syntax_uid &&
       old.stream_length - old.data_set_offset == newer.stream_length - newer.data_set_offset) {
@@ -393,6 +405,7 @@ Result<> Application::write(const std::string_view* positions) {
 
 Result<> Index::apply(std::span<Committed> batch, std::string_view positions) {
   State& s = *state_;
+  const std::lock_guard lock(s.applying);
   if (s.failed) return *s.failed;
   Application application(s);
   Result<> applied = application.run(batch, positions);

@@ -61,10 +61,23 @@ Result<> Application::displace(const InstanceRow& row) {
   if (removal == 0) return fail(Errc::corrupt, "removal of an index row");
   CAIRN_TRY(const std::string header, stored_header(row));
   put(Family::removed, keys::removed_instance(removal, row.sop_instance_uid), KeptInstance::encode(row, header));
+  put_taken_out(row.sop_instance_uid, row.sequence, removal);
   erase(Family::header,
         keys::header(row.study_instance_uid, row.series_instance_uid, row.number, row.sop_instance_uid));
   erase(Family::instance, row.sop_instance_uid);
   return outcome::success();
+}
+
+Result<Outcome> Application::change(const Event& event) {
+  switch (event.kind) {
+    case Event::Kind::remove:
+      return remove(event);
+    case Event::Kind::restore:
+      return restore(event);
+    case Event::Kind::forget:
+      return forget(event);
+  }
+  return fail(Errc::internal, "kind of an event");
 }
 
 Result<Outcome> Application::remove(const Event& event) {
@@ -83,6 +96,7 @@ Result<Outcome> Application::remove_instance(const Event& event) {
   }
   CAIRN_TRY(const std::string header, stored_header(row));
   put(Family::removed, keys::removed_instance(event.sequence, row.sop_instance_uid), KeptInstance::encode(row, header));
+  put_taken_out(row.sop_instance_uid, row.sequence, event.sequence);
   erase(Family::instance, row.sop_instance_uid);
   CAIRN_TRYV(remove(row, event.sequence, false, {}));
   scratch_.clear();
@@ -158,6 +172,7 @@ Result<Outcome> Application::restore(const Event& event) {
   CAIRN_TRY(const bool exists, db_.get(Family::removed, keys::removal(event.subject), stored, nullptr));
   if (!exists) return Outcome::identical;
   CAIRN_TRY(const Removal removal, Removal::decode(text_of(stored)));
+  if (removal.forgotten != 0) return Outcome::refused;
   const Event& removed = removal.event;
   const std::string& study_uid = removed.study_instance_uid;
   if (removed.level == Event::Level::instance) {
@@ -179,6 +194,20 @@ Result<Outcome> Application::restore(const Event& event) {
   CAIRN_TRYV(restore_taken_out(removal, event.sequence));
   erase(Family::removed, keys::removal(event.subject));
   lifted_ = 0;
+  return Outcome::stored;
+}
+
+// The rows stay, and with them what compaction must know of what they stood for.
+Result<Outcome> Application::forget(const Event& event) {
+  rocksdb::PinnableSlice stored;
+  CAIRN_TRY(const bool exists, db_.get(Family::removed, keys::removal(event.subject), stored, nullptr));
+  if (!exists) return Outcome::identical;
+  CAIRN_TRY(Removal removal, Removal::decode(text_of(stored)));
+  if (removal.forgotten != 0) return Outcome::identical;
+  removal.forgotten = event.sequence;
+  scratch_.clear();
+  removal.encode(scratch_);
+  put(Family::removed, keys::removal(event.subject), scratch_);
   return Outcome::stored;
 }
 
@@ -224,6 +253,7 @@ Result<> Application::restore_taken_out(const Removal& removal, Sequence version
     const std::string sop_uid(text_of(it->key()).substr(prefix.size()));
     erase(Family::removed, text_of(it->key()));
     CAIRN_TRY(KeptInstance kept, KeptInstance::decode(sop_uid, text_of(it->value())));
+    erase(Family::removed, keys::taken_out(sop_uid, kept.row.sequence));
     rocksdb::PinnableSlice stored;
     CAIRN_TRY(const bool taken, db_.get(Family::instance, sop_uid, stored, nullptr));
     if (taken) {

@@ -192,19 +192,20 @@ Result<> Index::dump(const std::function<void(std::string_view line)>& each) con
     options.fill_cache = false;
     const std::unique_ptr<rocksdb::Iterator> it(db.rocks().NewIterator(options, db.handle(family)));
     for (it->SeekToFirst(); it->Valid(); it->Next()) {
-      if (family == Family::meta && text_of(it->key()) == kPositionsKey) continue;
+      const std::string_view key = text_of(it->key());
+      if (family == Family::meta && (key == kPositionsKey || key == kCompactedKey)) continue;
       if (family == Family::changes) {
         CAIRN_TRYV(ChangeRow::read(text_of(it->value()), [&](const Change& change) {
           ChangeRow alone;
           alone.add(change);
-          std::string key;
-          keys::append_be64(key, change.sequence);
-          say(family, key, alone.encoded());
+          std::string change_key;
+          keys::append_be64(change_key, change.sequence);
+          say(family, change_key, alone.encoded());
           return true;
         }));
         continue;
       }
-      say(family, text_of(it->key()), text_of(it->value()));
+      say(family, key, text_of(it->value()));
     }
     if (!it->status().ok()) return translate(it->status(), "reading the index");
   }

@@ -19,7 +19,9 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "engine/store/compaction.h"
 #include "engine/store/index/rows.h"
 #include "engine/store/index/view.h"
 #include "engine/store/log.h"
@@ -39,7 +41,7 @@ struct IndexOptions {
   std::function<void(Sequence)> applied = {};  ///< after each step, once it can be read; the applier's thread: be quick
 };
 
-class Index final : public Applier {
+class Index final : public Applier, public Catalogue {
  public:
   /// Opens what is there. What is missing, damaged or of another schema version is dropped and begins empty: then
   /// positions() is empty, rebuilt_because() says why, and replaying the log fills it. Errors: io, internal.
@@ -49,7 +51,7 @@ class Index final : public Applier {
   Result<> apply(std::span<Committed> batch, std::string_view positions) override;
 
   /// Blocking: everything applied survives a crash afterwards. Errors: io.
-  Result<> persist();
+  Result<> persist() override;
   /// Persists and closes; no other call may run or follow, no view may be alive.
   Result<> close();
   /// Drops everything and begins empty. Not while views are alive. Errors: io.
@@ -58,7 +60,7 @@ class Index final : public Applier {
   void set_bulk(bool bulk) noexcept;
 
   /// The token for Log::replay(); empty for an empty index.
-  std::string positions() const;
+  std::string positions() const override;
   Sequence applied() const noexcept;
   Sequence persisted() const noexcept;
   IndexState state() const;
@@ -70,8 +72,18 @@ class Index final : public Applier {
   /// SeriesRow::version, 0 when there is no such series. No snapshot: a few microseconds.
   Sequence series_version(std::string_view study_uid, std::string_view series_uid) const;
 
+  // Catalogue (fate.cpp).
+  std::unique_ptr<Fates> fates() const override;
+  Result<> relocate(std::span<const Relocation> relocations) override;
+  Result<std::set<Identity>> known_compacted() const override;
+  Result<> set_compacted(const std::set<Identity>& segments) override;
+
+  /// Where the parts of a commit are now, current or not. Errors: not_found, io, corrupt.
+  Result<std::vector<Part>> parts_of(std::string_view sop_uid, Sequence sequence) const;
+
   /// One line per key: family, key and value in hexadecimal; of `changes`, one per change. Left out are the log's
-  /// positions, which say how the log was read and not what it says. Errors: io, corrupt.
+  /// positions and what known_compacted() answers, which say how the log was read and not what it says. Errors: io,
+  /// corrupt.
   Result<> dump(const std::function<void(std::string_view line)>& each) const;
 
   struct State;

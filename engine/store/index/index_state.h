@@ -24,6 +24,7 @@ inline constexpr std::size_t kCachedRows = 1024;
 inline constexpr std::string_view kSchemaKey = "schema";
 inline constexpr std::string_view kStateKey = "state";
 inline constexpr std::string_view kPositionsKey = "positions";
+inline constexpr std::string_view kCompactedKey = "compacted";
 
 struct Index::State {
   explicit State(IndexOptions o)
@@ -33,6 +34,8 @@ struct Index::State {
   std::unique_ptr<Database> database;
   std::unique_ptr<Flusher> flusher;  ///< goes before the database
   std::string rebuilt_because;
+
+  std::mutex applying;  ///< held while rows change: by the applier, and by compaction between batches
 
   // The applier's alone.
   IndexState totals;

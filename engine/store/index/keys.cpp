@@ -235,6 +235,16 @@ std::string removed_instance(std::uint64_t sequence, std::string_view sop_uid) {
   return removed_instances_prefix(sequence).append(sop_uid);
 }
 
+std::string taken_out_prefix(std::string_view sop_uid) {
+  return std::string("o").append(joined(sop_uid, {}));
+}
+
+std::string taken_out(std::string_view sop_uid, std::uint64_t sequence) {
+  std::string out = taken_out_prefix(sop_uid);
+  append_be64(out, sequence);
+  return out;
+}
+
 std::string after_prefix(std::string_view prefix) {
   std::string out(prefix);
   while (!out.empty() && static_cast<unsigned char>(out.back()) == 0xff) out.pop_back();

@@ -19,8 +19,10 @@
 //   removed   'e' ~sequence(8)                      Removal            what was removed, newest first
 //             's' study 0 series 0 ~sequence(8)     -                  tombstones of a series, newest first
 //             'i' sequence(8) SOP UID               InstanceRow Header rows that a removal took out
+//             'o' SOP UID 0 sequence(8)             sequence(8)        what took a row out: such a removal, or what
+//                                                                      replaced it
 //   changes   sequence(8) of the last of them       changes            the change feed (changes.h)
-//   meta      "schema", "state", "positions"                           see index.h opening
+//   meta      "schema", "state", "positions", "compacted"              see index.h opening, compaction
 //
 // A removed series keeps its rows of `instance` and `header` where they are: they count as gone because their sequences
 // are not above SeriesRow::since, or the series has no row (apply_events.cpp). ~ is the complement, so that newer ones
@@ -44,7 +46,7 @@
 namespace cairn::store::keys {
 
 /// Bumped when a key or a row changes; an index of another version is rebuilt from the log.
-inline constexpr std::uint32_t kSchemaVersion = 5;
+inline constexpr std::uint32_t kSchemaVersion = 6;
 
 /// Sort position of an Instance Number; kNoNumber when there is none.
 inline constexpr std::uint64_t kNoNumber = ~std::uint64_t{0};
@@ -93,6 +95,8 @@ std::string tombstone(std::string_view study_uid, std::string_view series_uid, s
 Result<std::uint64_t> removal_of(std::string_view key);
 std::string removed_instances_prefix(std::uint64_t sequence);
 std::string removed_instance(std::uint64_t sequence, std::string_view sop_uid);
+std::string taken_out_prefix(std::string_view sop_uid);
+std::string taken_out(std::string_view sop_uid, std::uint64_t sequence);
 
 /// The least key that is greater than all that begin with `prefix`; empty when there is none.
 std::string after_prefix(std::string_view prefix);

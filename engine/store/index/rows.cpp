@@ -38,6 +38,7 @@ InstanceRow InstanceRow::of(const InstanceRecord& r, const Location& commit, std
   row.digest = r.digest;
   row.commit = commit;
   row.parts = r.parts;
+  row.until = r.until;
   return row;
 }
 
@@ -55,6 +56,7 @@ void InstanceRow::encode(std::string& out) const {
   put(out, pixel_data.length);
   out.append(as_text(digest));
   put_location(out, commit);
+  put(out, until);
   put(out, parts.size());
   for (const Part& part : parts) {
     put_location(out, part.location);
@@ -82,6 +84,7 @@ Result<InstanceRow> InstanceRow::decode(std::string_view sop_instance_uid, std::
   if (in.failed()) return fail(Errc::corrupt, "instance row");
   std::copy_n(as_bytes(digest).data(), row.digest.size(), row.digest.data());
   row.commit = location(in);
+  row.until = in.integer();
   const std::uint64_t parts = in.integer();
   if (in.failed() || parts > in.remaining() / 5) return fail(Errc::corrupt, "instance row");
   row.parts.resize(static_cast<std::size_t>(parts));
@@ -194,6 +197,7 @@ void Removal::encode(std::string& out) const {
   put(out, bytes);
   put(out, series.size());
   for (const std::string& uid : series) put(out, uid);
+  put(out, forgotten);
 }
 
 Result<Removal> Removal::decode(std::string_view stored) {
@@ -206,6 +210,7 @@ Result<Removal> Removal::decode(std::string_view stored) {
   if (in.failed() || series > in.remaining()) return fail(Errc::corrupt, "removal row");
   removal.series.resize(static_cast<std::size_t>(series));
   for (std::string& uid : removal.series) uid = in.text();
+  removal.forgotten = in.integer();
   if (!in.done()) return fail(Errc::corrupt, "removal row");
   auto decoded = Event::decode(as_bytes(event));
   if (!decoded) return fail(Errc::corrupt, "removal row");

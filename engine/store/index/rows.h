@@ -26,6 +26,7 @@ struct InstanceRow {
   Digest128 digest{};
   Location commit;
   std::vector<Part> parts;
+  Sequence until = 0;  ///< as InstanceRecord::until: not 0, and some parts are gone
 
   static InstanceRow of(const InstanceRecord& record, const Location& commit, std::uint64_t number);
   void encode(std::string& out) const;
@@ -71,11 +72,12 @@ struct PatientRow {
   static Result<PatientRow> decode(std::string_view stored);
 };
 
-/// A removal that can be undone. It names its series, whose tombstones it is, unless it removed a single instance.
+/// A removal that is not undone. It names its series, whose tombstones it is, unless it removed a single instance.
 struct Removal {
   Event event;
   std::uint64_t instances = 0, bytes = 0;
   std::vector<std::string> series;
+  Sequence forgotten = 0;  ///< the event after which it can no longer be undone; 0: it can
 
   void encode(std::string& out) const;
   static Result<Removal> decode(std::string_view stored);

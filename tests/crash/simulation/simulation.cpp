@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <random>
+#include <set>
 #include <vector>
 
 #include "engine/core/checksum.h"
@@ -63,7 +64,8 @@ std::string stream_of(std::uint64_t number, std::size_t pixel_bytes) {
 }
 
 struct Expected {
-  enum class Place { here, gone, either };  ///< either: a removal or restoration was sent and not acknowledged
+  /// either: a removal or restoration was sent and not acknowledged; forgotten: or a removal was to be made final
+  enum class Place { here, gone, either, forgotten };
   std::size_t pixel_bytes = 0;
   bool acknowledged = false;
   Place place = Place::here;
@@ -79,8 +81,33 @@ struct Instance {
   std::size_t sent = 0;
 };
 
+/// What such an index holds.
+struct Rows {
+  std::map<std::string, InstanceRecord> current;
+  std::map<store::Sequence, InstanceRecord> removed;  ///< by removal
+  std::set<store::Sequence> forgotten;                ///< removals
+  std::set<store::Identity> compacted;
+  std::string token;
+  store::Sequence last = 0;
+};
+
+class RowFates final : public store::Fates {
+ public:
+  explicit RowFates(Rows rows) : rows_(std::move(rows)) {}
+  store::Sequence applied() const override { return rows_.last; }
+  Result<store::Fate> of(const InstanceRecord& record) override {
+    for (const auto& [removal, removed] : rows_.removed) {
+      if (removed.sequence == record.sequence && rows_.forgotten.contains(removal)) return store::Fate{false, removal};
+    }
+    return store::Fate{};
+  }
+
+ private:
+  Rows rows_;
+};
+
 /// An index in memory that can be persisted and lost like the real one.
-class Index final : public store::Applier {
+class Index final : public store::Applier, public store::Catalogue, public Rows {
  public:
   Result<> apply(std::span<Committed> batch, std::string_view positions) override {
     for (const Committed& commit : batch) {
@@ -98,33 +125,44 @@ class Index final : public store::Applier {
   void change(const store::Event& event) {
     if (event.kind == store::Event::Kind::remove) {
       if (auto taken = current.extract(event.study_instance_uid)) removed[event.sequence] = std::move(taken.mapped());
+    } else if (event.kind == store::Event::Kind::forget) {
+      if (removed.contains(event.subject)) forgotten.insert(event.subject);
+    } else if (forgotten.contains(event.subject)) {
+      restored_too_late = true;
     } else if (auto taken = removed.extract(event.subject)) {
       current[event.study_instance_uid] = std::move(taken.mapped());
     }
   }
-  void persist() {
-    persisted = current;
-    persisted_removed = removed;
-    persisted_token = token;
-    persisted_last = last;
+  std::unique_ptr<store::Fates> fates() const override { return std::make_unique<RowFates>(*this); }
+  Result<> relocate(std::span<const store::Relocation> relocations) override {
+    for (const auto& relocation : relocations) {
+      const auto take = [&](InstanceRecord& record) {
+        if (record.sequence != relocation.sequence) return;
+        record.parts = relocation.parts;
+        record.until = relocation.until;
+      };
+      if (const auto it = current.find(relocation.sop_instance_uid); it != current.end()) take(it->second);
+      for (auto& [removal, record] : removed) take(record);
+    }
+    return outcome::success();
   }
-  void lose_unpersisted() {
-    current = persisted;
-    removed = persisted_removed;
-    token = persisted_token;
-    last = persisted_last;
+  Result<std::set<store::Identity>> known_compacted() const override { return compacted; }
+  Result<> set_compacted(const std::set<store::Identity>& segments) override {
+    compacted = segments;
+    return outcome::success();
   }
+  std::string positions() const override { return token; }
+  Result<> persist() override {
+    persisted = *this;
+    return outcome::success();
+  }
+  void lose_unpersisted() { static_cast<Rows&>(*this) = persisted; }
   void lose_all() {
-    current.clear();
-    removed.clear();
-    token.clear();
-    last = 0;
-    persist();
+    static_cast<Rows&>(*this) = {};
+    (void)persist();
   }
-  std::map<std::string, InstanceRecord> current, persisted;
-  std::map<store::Sequence, InstanceRecord> removed, persisted_removed;  ///< by removal
-  std::string token, persisted_token;
-  store::Sequence last = 0, persisted_last = 0;
+  Rows persisted;
+  bool restored_too_late = false;
   bool out_of_order = false;
 };
 
@@ -196,6 +234,11 @@ class Simulation {
     }
     log_ = std::move(opened).value();
     if (one_in(3)) index_.lose_all();
+    const bool from_nothing = index_.token.empty();
+    if (!from_nothing && !log_->take_in_compacted(index_)) {
+      if (!files_.power_is_off()) violate("does not take in what was compacted");
+      return false;
+    }
     auto replayed = log_->replay(index_.token, index_);
     if (!replayed) {
       if (!files_.power_is_off()) violate("does not replay: " + to_string(replayed.error()));
@@ -205,8 +248,42 @@ class Simulation {
     if (!replayed.value().faults.empty()) {
       violate("reports damage: " + to_string(replayed.value().faults.front().error));
     }
+    if (!log_->finish_compaction(index_, from_nothing)) {
+      if (!files_.power_is_off()) violate("does not finish a compaction");
+      return false;
+    }
+    if (one_in(3) && !compare_with_new()) return false;
     if (!log_->start(index_)) violate("does not start");
     return true;
+  }
+
+  /// An index that is made anew says the same. (It may say more: what was whole, and answered with a failure.)
+  bool compare_with_new() {
+    Index anew;
+    if (!log_->replay({}, anew)) {
+      if (!files_.power_is_off()) violate("does not replay all");
+      return false;
+    }
+    if (files_.power_is_off()) return false;
+    const auto same = [](const InstanceRecord& a, const InstanceRecord& b) { return a.encode() == b.encode(); };
+    const auto in_doubt = [this](const std::string& uid) { return expected_.at(uid).place == Expected::Place::either; };
+    for (const auto& [uid, record] : index_.current) {
+      if (in_doubt(uid)) continue;
+      const auto it = anew.current.find(uid);
+      if (it == anew.current.end()) {
+        violate("not in a new index: " + uid);
+      } else if (!same(it->second, record)) {
+        violate("not the same in a new index: " + uid);
+      }
+    }
+    for (const auto& [removal, record] : index_.removed) {
+      if (in_doubt(record.sop_instance_uid)) continue;
+      const auto it = anew.removed.find(removal);
+      if (it == anew.removed.end() || !same(it->second, record)) violate("another removal in a new index");
+    }
+    if (!std::includes(anew.forgotten.begin(), anew.forgotten.end(), index_.forgotten.begin(), index_.forgotten.end()))
+      violate("other forgotten removals in a new index");
+    return report_.violation.empty();
   }
 
   /// All that the index shows is whole, and it shows all that was acknowledged.
@@ -221,10 +298,18 @@ class Simulation {
       check_stream(uid, record, it->second);
       if (files_.power_is_off()) return false;
     }
+    if (index_.restored_too_late) violate("restored after it was forgotten");
+    for (const auto& [removal, record] : index_.removed) {
+      if (index_.forgotten.contains(removal)) continue;
+      check_stream(record.sop_instance_uid, record, expected_.at(record.sop_instance_uid));
+      if (files_.power_is_off()) return false;
+    }
     for (const auto& [uid, instance] : expected_) {
       const bool here = index_.current.contains(uid);
       if (instance.acknowledged && instance.place == Expected::Place::here && !here) violate("lost " + uid);
-      if (instance.acknowledged && instance.place == Expected::Place::gone && here) violate("not removed " + uid);
+      if (instance.acknowledged && here &&
+          (instance.place == Expected::Place::gone || instance.place == Expected::Place::forgotten))
+        violate("not removed " + uid);
     }
     std::string damage;
     const auto scrubbed = log_->scrub([&](const store::Fault& f) { damage = to_string(f.error); }, {});
@@ -268,7 +353,7 @@ class Simulation {
         break;
       case 4:
         if (one_in(4)) log_->step_maker();
-        if (one_in(40)) index_.persist();
+        if (one_in(40)) (void)index_.persist();
         break;
       case 5:
         if (!index_.current.empty() && one_in(8)) {
@@ -278,7 +363,8 @@ class Simulation {
         }
         break;
       case 6:
-        if (one_in(6)) change();
+        if (one_in(4)) change();
+        if (one_in(settings_.compactions)) compact();
         if (!writers_.empty() && one_in(20)) writers_.erase(writers_.begin());  // the peer is gone
         break;
       case 7:
@@ -298,8 +384,8 @@ class Simulation {
     if (!writer) return;
     Instance instance;
     instance.number = next_number_++;
-    const std::size_t kinds[] = {100, 3000, 3000, 70'000, 120'000, 300'000};
-    const std::size_t pixel_bytes = 8 + below(kinds[below(6)]);
+    const std::size_t kinds[] = {100, 3000, 3000, 70'000, 120'000, 300'000, 900'000};
+    const std::size_t pixel_bytes = 8 + below(kinds[below(7)]);
     instance.stream = stream_of(instance.number, pixel_bytes);
     dicom::HeaderScanner scanner;
     if (!scanner.feed(as_bytes(instance.stream)) || !scanner.finish()) return violate("a stream of our own is refused");
@@ -354,6 +440,8 @@ class Simulation {
     const std::string uid = it->first;
     Expected& instance = it->second;
     if (!instance.acknowledged || instance.place == Expected::Place::either) return;
+    if (instance.place == Expected::Place::forgotten) return;
+    if (instance.place == Expected::Place::gone && !one_in(3)) return forget(uid);
     const bool removes = instance.place == Expected::Place::here;
     const auto event = std::make_shared<store::Event>();
     event->kind = removes ? store::Event::Kind::remove : store::Event::Kind::restore;
@@ -370,6 +458,36 @@ class Simulation {
     instance.place = Expected::Place::either;
     const auto appended = log_->append(event, done);
     if (!appended) instance.place = removes ? Expected::Place::here : Expected::Place::gone;
+  }
+
+  /// Makes a removal final.
+  void forget(const std::string& uid) {
+    const auto event = std::make_shared<store::Event>();
+    event->kind = store::Event::Kind::forget;
+    event->study_instance_uid = uid;
+    event->subject = expected_.at(uid).removal;
+    const auto done = [this](Result<store::Outcome> outcome) { ++(outcome ? report_.changed : report_.refused); };
+    if (log_->append(event, done)) expected_.at(uid).place = Expected::Place::forgotten;
+  }
+
+  /// Compacts while everything else goes on.
+  void compact() {
+    if (compacting_) return;
+    compacting_ = true;
+    store::CompactionOptions options;
+    options.least_garbage_percent = static_cast<unsigned>(1 + below(30));
+    options.spend = [this](std::uint64_t) {
+      for (std::uint64_t i = below(4); i > 0 && !files_.power_is_off(); --i) step();
+      return !one_in(400) && !files_.power_is_off();
+    };
+    options.fault = [this](const store::Fault& fault) {
+      if (!files_.power_is_off()) violate("compaction finds damage: " + to_string(fault.error));
+    };
+    const auto compacted = log_->compact(index_, options);
+    compacting_ = false;
+    if (!compacted) return;
+    report_.compacted += compacted.value().compacted;
+    report_.let_go += compacted.value().let_go;
   }
 
   void report_poisoned() {
@@ -400,7 +518,7 @@ class Simulation {
     if (files_.power_is_off()) return after_death();
     report_poisoned();
     if (pool_.in_use_bytes() != 0) violate("a buffer is not given back");
-    index_.persist();
+    (void)index_.persist();
     drop();
     if (settings_.sabotage == store::Sabotage::none && one_in(2)) {
       files_.cut_power_now();  // after a clean end a power cut takes nothing either
@@ -418,6 +536,7 @@ class Simulation {
   std::uint64_t next_number_ = 1;
   std::vector<Instance> writers_;
   std::unique_ptr<LogImpl> log_;
+  bool compacting_ = false;
   Report report_;
 };
 

@@ -17,6 +17,7 @@ struct Settings {
   store::Sabotage sabotage = store::Sabotage::none;  ///< acknowledged before the flush
   bool faults = true;                                ///< EIO, ENOSPC, short writes, failing flushes
   int volumes = 1;
+  std::uint64_t compactions = 10;  ///< in one of so many chances
 };
 
 struct Report {
@@ -27,6 +28,8 @@ struct Report {
   std::uint64_t lives = 0;
   std::uint64_t poisoned = 0;
   std::uint64_t dropped = 0;
+  std::uint64_t compacted = 0;  ///< segments
+  std::uint64_t let_go = 0;     ///< instances whose bytes were
 };
 
 Report simulate(std::uint64_t seed, const Settings& settings);

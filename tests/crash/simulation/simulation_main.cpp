@@ -24,6 +24,8 @@ int main(int argc, char** argv) {
     total.lives += report.lives;
     total.poisoned += report.poisoned;
     total.dropped += report.dropped;
+    total.compacted += report.compacted;
+    total.let_go += report.let_go;
     if (!report.violation.empty()) {
       std::printf("seed %llu: %s\n", static_cast<unsigned long long>(s), report.violation.c_str());
       return 1;
@@ -32,10 +34,11 @@ int main(int argc, char** argv) {
   std::printf(
       "%llu runs, %llu lives: %llu acknowledged, all kept; %llu removed or restored; %llu refused, %llu dropped at "
       "recovery, %llu segments "
-      "poisoned\n",
+      "poisoned, %llu compacted, the bytes of %llu instances let go\n",
       static_cast<unsigned long long>(runs), static_cast<unsigned long long>(total.lives),
       static_cast<unsigned long long>(total.acknowledged), static_cast<unsigned long long>(total.changed),
       static_cast<unsigned long long>(total.refused), static_cast<unsigned long long>(total.dropped),
-      static_cast<unsigned long long>(total.poisoned));
+      static_cast<unsigned long long>(total.poisoned), static_cast<unsigned long long>(total.compacted),
+      static_cast<unsigned long long>(total.let_go));
   return 0;
 }

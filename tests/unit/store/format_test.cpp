@@ -201,6 +201,42 @@ TEST(Format, TheExampleReadsBack) {
   EXPECT_EQ(entries.value(), (std::vector<CommitEntry>{{at, commit->payload_length}}));
 }
 
+TEST(Format, ACompactedSegmentsHeaderReadsBack) {
+  SegmentHeader header = example_header();
+  header.segment = kFirstCompacted + 4;
+  header.poisoned.clear();
+  header.first_sequence = 17;
+  header.sources.assign(kMaxSources, 0);
+  std::iota(header.sources.begin(), header.sources.end(), 5u);
+  header.moved.assign(kMaxMoved, 0);
+  std::iota(header.moved.begin(), header.moved.end(), 1000u);
+  const auto block = header.encode();
+  const auto decoded = SegmentHeader::decode(block.bytes());
+  ASSERT_TRUE(decoded) << to_string(decoded.error());
+  EXPECT_EQ(decoded.value().first_sequence, 17u);
+  EXPECT_EQ(decoded.value().sources, header.sources);
+  EXPECT_EQ(decoded.value().moved, header.moved);
+  for (std::size_t bit = 0; bit < kSegmentHeaderBytes * 8; bit += 3) {
+    block.data()[bit / 8] ^= static_cast<std::byte>(1 << bit % 8);
+    EXPECT_FALSE(SegmentHeader::decode(block.bytes())) << bit;
+    block.data()[bit / 8] ^= static_cast<std::byte>(1 << bit % 8);
+  }
+}
+
+TEST(Record, WithoutItsPartsSaysUntilWhenItWasThere) {
+  InstanceRecord record = example_commit();
+  record.parts = {{{2, 5, 4096}, 4, 1}, {{}, 6, 0}};
+  EXPECT_EQ(InstanceRecord::decode(as_bytes(record.encode())).error(), Errc::malformed);
+  record.until = record.sequence;
+  EXPECT_EQ(record.encode().size(), record.encoded_bytes());
+  const auto decoded = InstanceRecord::decode(as_bytes(record.encode()));
+  ASSERT_TRUE(decoded) << to_string(decoded.error());
+  EXPECT_EQ(decoded.value().until, record.until);
+  EXPECT_TRUE(decoded.value().parts.back().is_gone());
+  record.until = record.sequence - 1;
+  EXPECT_EQ(InstanceRecord::decode(as_bytes(record.encode())).error(), Errc::malformed);
+}
+
 TEST(Format, AnyFlippedBitOfAHeaderIsNoticed) {
   const auto block = example_header().encode();
   for (std::size_t bit = 0; bit < 200 * 8; ++bit) {
@@ -259,9 +295,13 @@ TEST(Record, PartsThatDoNotAddUpAreRefused) {
 TEST(SegmentNames, AreReadBackStrictly) {
   EXPECT_EQ(segment_name(1), "seg-00000001.cairn");
   EXPECT_EQ(segment_number("seg-00000001.cairn"), 1u);
+  EXPECT_EQ(segment_number(segment_name(2'000'000'000u)), 2'000'000'000u);
   EXPECT_EQ(segment_number(segment_name(4'000'000'000u)), 4'000'000'000u);
-  for (const char* name : {"seg-1.cairn", "seg-00000001.cairn~", "seg-0000000x.cairn", "seg-.cairn", "spare-00000001",
-                           "seg-00000000.cairn", "seg--0000001.cairn"}) {
+  EXPECT_EQ(segment_name(kFirstCompacted), "cmp-00000001.cairn");
+  EXPECT_EQ(segment_number("cmp-00000001.cairn"), kFirstCompacted);
+  for (const char* name :
+       {"cmp-00000000.cairn", "cmp-4000000000.cairn", "seg-4000000000.cairn", "seg-1.cairn", "seg-00000001.cairn~",
+        "seg-0000000x.cairn", "seg-.cairn", "spare-00000001", "seg-00000000.cairn", "seg--0000001.cairn"}) {
     EXPECT_EQ(segment_number(name), 0u) << name;
   }
 }
