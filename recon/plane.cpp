@@ -23,8 +23,10 @@ void thin_row(const VolumeView& v, const IndexPlane& plane, cpu::RowKernel kerne
               std::uint32_t width, float background, float* out) {
   std::fill_n(out, width, background);
   if (v.geometry.kind == GeometryClass::per_slice) {
-    const auto body = cpu::is_level(v, plane) ? &cpu::level_row : &cpu::per_slice_row;
-    body(v, plane, row, width, background, out);
+    if (cpu::is_level(v, plane))
+      cpu::level_row(v, plane, row, width, background, out);
+    else
+      cpu::per_slice_row(v, plane, row, {0, width}, background, out);
     return;
   }
   const cpu::RowSpan span = cpu::clip_row(v.geometry, plane, row, width);

@@ -4,12 +4,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "codec/byte_source.h"
 #include "engine/volumes/series.h"
+#include "recon/cells.h"
 #include "recon/volume.h"
 
 namespace cairn::io {
@@ -26,6 +28,12 @@ class InstanceOpener {
   virtual Result<std::unique_ptr<codec::ByteSource>> open(std::size_t instance) const = 0;
 };
 
+/// Made when a 3D view first asks for it.
+struct LazyCells {
+  std::once_flag once;
+  recon::Cells cells;
+};
+
 struct BuiltVolume {
   recon::Volume volume;
   recon::AssembledVolume assembled;     ///< as built: without frames that could not be decoded
@@ -34,6 +42,7 @@ struct BuiltVolume {
   bool inverted = false;
   std::vector<std::string> warnings;  ///< what was odd, frames left out included
   std::uint64_t decoded_frames = 0;
+  std::shared_ptr<LazyCells> cells = std::make_shared<LazyCells>();
 
   bool colour() const noexcept { return volume.components() == 3; }
 };

@@ -13,7 +13,8 @@ namespace cairn::volumes {
 namespace {
 
 constexpr float kOutside = std::numeric_limits<float>::quiet_NaN();
-constexpr std::uint32_t kNaturalEdge = 1024;
+constexpr std::uint32_t kNaturalEdge = 1024, kNaturalSceneEdge = 512;
+constexpr std::uint32_t kSceneRowsPerItem = 8;
 // Below this much work a second thread costs more than it brings; other requests use the other cores meanwhile.
 constexpr double kSamplesWorthSharing = 2e6;
 constexpr std::uint32_t kRowsPerItem = 32;
@@ -57,6 +58,86 @@ void place_colour(std::span<const float> values, unsigned component, std::span<s
     const float x = std::isnan(values[i]) ? 0.0f : std::clamp(std::floor(values[i] + 0.5f), 0.0f, 255.0f);
     into[3 * i + component] = static_cast<std::uint8_t>(x);
   }
+}
+
+Result<> apply_scene(const RenderRequest& request, std::string_view modality, bool colour, Applied& a) {
+  if (colour) return fail(Errc::unsupported, "3D of a colour volume");
+  if (request.slab.thickness_mm > 0) return fail(Errc::malformed, "mprslab in 3D");
+  if (request.interpolation != recon::Interpolation::linear) return fail(Errc::malformed, "interpolation in 3D");
+  a.scene = request.scene;
+  if (a.scene->look != recon::Look::volume) {
+    a.scene->preset.clear();
+    a.scene->points.clear();
+    return outcome::success();
+  }
+  if (request.media == MediaType::png16 || request.media == MediaType::raw)
+    return fail(Errc::malformed, "values of a volume rendering");
+  if (!a.scene->points.empty()) {
+    a.scene->preset.clear();
+  } else if (a.scene->preset.empty()) {
+    a.scene->preset = modality == "CT" ? "bone" : modality == "PT" || modality == "NM" ? "pet" : "mr";
+  }
+  return outcome::success();
+}
+
+const recon::Cells& cells_of(const BuiltVolume& built, io::WorkerPool* pool) {
+  LazyCells& lazy = *built.cells;
+  std::call_once(lazy.once, [&] {
+    const recon::VolumeView v = built.volume.view();
+    recon::Cells cells = recon::empty_cells(v.geometry);
+    fan_out(pool, cells.slices, [&](std::size_t layer) {
+      const auto first = static_cast<std::uint32_t>(layer);
+      recon::fill_cells(v, cells, first, first + 1);
+    });
+    lazy.cells = std::move(cells);
+  });
+  return lazy.cells;
+}
+
+Result<recon::SceneRenderer> scene_of(const BuiltVolume& built, const Applied& a, io::WorkerPool* pool) {
+  recon::Scene scene;
+  scene.camera = a.camera;
+  scene.viewport = a.viewport;
+  scene.perspective = a.scene->perspective;
+  scene.look = a.scene->look;
+  scene.crop = a.scene->crop;
+  if (!a.scene->points.empty()) {
+    scene.transfer = {a.scene->points, true};
+  } else if (scene.look == recon::Look::volume) {
+    const codec::Window window = a.window.value_or(codec::Window{});
+    CAIRN_TRY(scene.transfer, recon::transfer_preset(a.scene->preset, window.center - window.width / 2,
+                                                     window.center + window.width / 2));
+  }
+  return recon::SceneRenderer::of(built.volume.view(), scene, &cells_of(built, pool));
+}
+
+Result<std::vector<float>> sample_all(const BuiltVolume& built, const Applied& a, unsigned component,
+                                      io::WorkerPool* pool) {
+  std::vector<float> values(std::size_t{a.plane.width} * a.plane.height);
+  if (!a.scene) {
+    sample(built.volume.view(component), a, pool, values);
+    return values;
+  }
+  CAIRN_TRY(const recon::SceneRenderer renderer, scene_of(built, a, pool));
+  fan_out(pool, (a.plane.height + kSceneRowsPerItem - 1) / kSceneRowsPerItem, [&](std::size_t item) {
+    const auto first = static_cast<std::uint32_t>(item) * kSceneRowsPerItem;
+    const std::uint32_t rows = std::min(kSceneRowsPerItem, a.plane.height - first);
+    renderer.project(first,
+                     std::span(values).subspan(std::size_t{first} * a.plane.width, std::size_t{rows} * a.plane.width));
+  });
+  return values;
+}
+
+Result<std::vector<std::uint8_t>> paint_all(const BuiltVolume& built, const Applied& a, io::WorkerPool* pool) {
+  CAIRN_TRY(const recon::SceneRenderer renderer, scene_of(built, a, pool));
+  const std::size_t row_bytes = std::size_t{3} * a.plane.width;
+  std::vector<std::uint8_t> rgb(row_bytes * a.plane.height);
+  fan_out(pool, (a.plane.height + kSceneRowsPerItem - 1) / kSceneRowsPerItem, [&](std::size_t item) {
+    const auto first = static_cast<std::uint32_t>(item) * kSceneRowsPerItem;
+    const std::uint32_t rows = std::min(kSceneRowsPerItem, a.plane.height - first);
+    renderer.paint(first, std::span(rgb).subspan(row_bytes * first, row_bytes * rows));
+  });
+  return rgb;
 }
 
 // What 16-bit samples mean: the range that stored values can have, so that where all slices share one rescale a sample
@@ -126,9 +207,8 @@ Result<RenderedImage> render_values(const BuiltVolume& built, const Applied& app
   RenderedImage image;
   image.applied = applied;
   image.warnings = built.warnings;
-  std::vector<float> values(std::size_t{applied.plane.width} * applied.plane.height);
   const Clock::time_point start = Clock::now();
-  sample(v, applied, pool, values);
+  CAIRN_TRY(const std::vector<float> values, sample_all(built, applied, 0, pool));
   image.sample_us = micros_since(start);
   const Clock::time_point encoding = Clock::now();
   if (request.media == MediaType::raw) {
@@ -157,11 +237,12 @@ Result<Applied> apply_defaults(const RenderRequest& request, const SeriesPlan& p
   const bool colour = info.format.samples_per_pixel == 3;
 
   Applied a;
-  a.camera = request.viewpoint ? *request.viewpoint
-                               : recon::camera_for(request.orientation.value_or(recon::Orientation::feet), g);
+  const auto standard = request.scene ? recon::Orientation::anterior : recon::Orientation::feet;
+  a.camera = request.viewpoint ? *request.viewpoint : recon::camera_for(request.orientation.value_or(standard), g);
   a.viewport = request.viewport;
   if (a.viewport.width == 0 && a.viewport.height == 0) {
-    CAIRN_TRY(const recon::Viewport natural, recon::natural_viewport(a.camera, g, kNaturalEdge));
+    CAIRN_TRY(const recon::Viewport natural,
+              recon::natural_viewport(a.camera, g, request.scene ? kNaturalSceneEdge : kNaturalEdge));
     a.viewport = natural;
   }
   CAIRN_TRY(const recon::Plane plane, recon::plane_for(a.camera, g, a.viewport));
@@ -191,6 +272,9 @@ Result<Applied> apply_defaults(const RenderRequest& request, const SeriesPlan& p
       if (!a.window) a.window = window_of_values;
     }
   }
+  if (request.scene) {
+    CAIRN_TRYV(apply_scene(request, plan.modality, colour, a));
+  }
   a.inverted = !colour && !measured && info.monochrome1;
   a.volume = index;
   a.volumes = plan.assembly.volumes.size();
@@ -205,14 +289,19 @@ Result<RenderedImage> render(const BuiltVolume& built, const Applied& applied, c
     return render_values(built, applied, request, pool);
   }
   const std::size_t pixels = std::size_t{applied.plane.width} * applied.plane.height;
-  const unsigned components = built.volume.components();
-  std::vector<float> values(pixels);
-  std::vector<std::uint8_t> picture(pixels * components);
+  const bool painted = applied.scene && applied.scene->look == recon::Look::volume;
+  const unsigned components = painted ? 3 : built.volume.components();
+  std::vector<std::uint8_t> picture;
 
   RenderedImage image;
   const Clock::time_point start = Clock::now();
-  for (unsigned c = 0; c < components; ++c) {
-    sample(built.volume.view(c), applied, pool, values);
+  if (painted) {
+    CAIRN_TRY(picture, paint_all(built, applied, pool));
+  } else {
+    picture.resize(pixels * components);
+  }
+  for (unsigned c = 0; c < components && !painted; ++c) {
+    CAIRN_TRY(const std::vector<float> values, sample_all(built, applied, c, pool));
     if (components == 1)
       window_grey(built, applied, values, picture);
     else

@@ -161,16 +161,20 @@ std::string report_json(const SeriesPlan& plan, std::string_view study_uid, std:
 
 std::string response_module_json(const Applied& a) {
   json::object o;
-  o["00720510"] = attribute("CS", {"MPR"});
+  o["00720510"] = attribute("CS", {a.scene ? "3D_RENDERING" : "MPR"});
   const char* method = a.slab.projection == recon::Projection::maximum   ? "MAXIMUM_IP"
                        : a.slab.projection == recon::Projection::minimum ? "MINIMUM_IP"
                                                                          : "AVERAGE_IP";
+  if (a.scene) {
+    const char* methods[] = {"VOLUME_RENDERED", "MAXIMUM_IP", "MINIMUM_IP", "AVERAGE_IP"};
+    method = methods[static_cast<std::size_t>(a.scene->look)];
+  }
   o["0070120D"] = attribute("CS", {method});
   o["00701603"] = attribute("FD", array_of(a.camera.position_mm));
   o["00701604"] = attribute("FD", array_of(a.camera.look_at_mm));
   o["00701605"] = attribute("FD", array_of(a.camera.up));
   if (a.slab.thickness_mm > 0) o["00701503"] = attribute("FD", {a.slab.thickness_mm});
-  if (a.window) {
+  if (a.window && !(a.scene && a.scene->look == recon::Look::volume)) {
     o["00281050"] = attribute("DS", {a.window->center});
     o["00281051"] = attribute("DS", {a.window->width});
     o["00281056"] = attribute("CS", {name_of(a.window->function)});
@@ -185,6 +189,10 @@ std::string plane_json(const Applied& a, MediaType media) {
   o["down_mm"] = array_of(a.plane.down_mm);
   o["size"] = json::array{a.plane.width, a.plane.height};
   if (a.slab.thickness_mm > 0) o["slab_mm"] = a.slab.thickness_mm;
+  if (a.scene) {
+    o["projection"] = a.scene->perspective ? "perspective" : "orthographic";
+    if (!a.scene->preset.empty()) o["preset"] = a.scene->preset;
+  }
   if (!a.frame_of_reference_uid.empty()) o["frame_of_reference_uid"] = a.frame_of_reference_uid;
   o["volume"] = a.volume;
   o["volumes"] = a.volumes;

@@ -55,6 +55,25 @@ Result<std::size_t> choose_volume(const SeriesPlan& plan, const VolumeRequest& r
   return *chosen;
 }
 
+// What a 3D request adds to the text that is digested; numbers in hexadecimal, so exactly.
+std::string scene_text(const Applied& a) {
+  if (!a.scene) return {};
+  const SceneRequest& scene = *a.scene;
+  std::string text =
+      "|3D|" + std::to_string(static_cast<int>(scene.look)) + (scene.perspective ? "p" : "o") + scene.preset;
+  char numbers[256];
+  if (const auto& box = scene.crop) {
+    std::snprintf(numbers, sizeof numbers, "|%a,%a,%a,%a,%a,%a", box->low.x, box->low.y, box->low.z, box->high.x,
+                  box->high.y, box->high.z);
+    text += numbers;
+  }
+  for (const recon::TransferPoint& p : scene.points) {
+    std::snprintf(numbers, sizeof numbers, "|%a,%a,%a,%a,%a", p.value, p.red, p.green, p.blue, p.opacity);
+    text += numbers;
+  }
+  return text;
+}
+
 std::string etag_of(const RenderRequest& r, const Prepared& p, const Applied& a) {
   char text[1024];
   const codec::Window window = a.window.value_or(codec::Window{});
@@ -64,7 +83,7 @@ std::string etag_of(const RenderRequest& r, const Prepared& p, const Applied& a)
                 a.viewport.width, a.viewport.height, window.center, window.width, static_cast<int>(window.function),
                 static_cast<int>(a.slab.projection), a.slab.thickness_mm, static_cast<int>(r.interpolation),
                 r.advance_mm, static_cast<int>(r.media), r.quality);
-  const Digest128 digest = digest128(as_bytes(p.key + '|' + text));
+  const Digest128 digest = digest128(as_bytes(p.key + '|' + text + scene_text(a)));
   std::string tag = "\"";
   for (const std::byte b : digest) {
     std::snprintf(text, sizeof text, "%02x", std::to_integer<unsigned>(b));

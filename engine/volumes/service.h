@@ -20,6 +20,7 @@
 #include "engine/core/histogram.h"
 #include "engine/core/task.h"
 #include "recon/plane.h"
+#include "recon/scene.h"
 #include "recon/view.h"
 
 namespace cairn::archive {
@@ -53,14 +54,24 @@ enum class MediaType : std::uint8_t {
   raw,    ///< the same values as float32, little endian, row by row; NaN where there is nothing
 };
 
+/// A Rendered 3D Volume (PS3.18 8.3.5.3) instead of a plane. No colour volumes.
+struct SceneRequest {
+  recon::Look look = recon::Look::volume;
+  bool perspective = false;
+  std::optional<recon::Box> crop;
+  std::string preset;                        ///< of recon/transfer.h; empty: after the modality
+  std::vector<recon::TransferPoint> points;  ///< the caller's own function instead of a preset
+};
+
 struct RenderRequest {
   VolumeRequest volume;
-  /// Neither: orientation f (axial, radiological). Both: malformed.
+  std::optional<SceneRequest> scene;
+  /// Neither: orientation f (axial, radiological), in 3D a (from the front). Both: malformed.
   std::optional<recon::Orientation> orientation;
   std::optional<recon::Camera> viewpoint;
   recon::Viewport viewport;             ///< 0 x 0: the volume's natural size, at most 1024 on the longer side
   std::optional<codec::Window> window;  ///< absent: of the series; malformed for a colour volume
-  recon::Slab slab;                     ///< thickness 0: thin
+  recon::Slab slab;                     ///< thickness 0: thin; malformed in 3D
   recon::Interpolation interpolation = recon::Interpolation::linear;
   double advance_mm = 0;  ///< moves the plane along the view, away from the camera
   MediaType media = MediaType::jpeg;
@@ -77,6 +88,7 @@ struct Applied {
   recon::Slab slab;
   std::size_t volume = 0, volumes = 0;  ///< index of the one shown, and how many the series holds
   std::string geometry_class, frame_of_reference_uid;
+  std::optional<SceneRequest> scene;  ///< with its preset filled in; `plane` is then the one through look_at
   /// png16: a sample s means s * value_scale + value_offset; 0 is also what lies outside.
   double value_scale = 1, value_offset = 0;
 };
@@ -132,7 +144,7 @@ class Service {
   std::shared_ptr<State> state_;
 };
 
-/// One object of the DICOM JSON Model with the Rendered Volume Response Module (PS3.18 Annex K) for an MPR.
+/// One object of the DICOM JSON Model with the Rendered Volume Response Module (PS3.18 Annex K).
 std::string response_module_json(const Applied& applied);
 
 /// How pixels lie in the patient and what samples mean, as one line of JSON: origin_mm, right_mm, down_mm (pixel (i, j)

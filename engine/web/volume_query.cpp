@@ -1,5 +1,6 @@
 #include "engine/web/volume_query.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -50,6 +51,63 @@ struct Viewpoint {
     return std::optional(recon::Camera{*position, *look_at, *up});
   }
 };
+
+Result<> parse_look(std::string_view text, recon::Look& look) {
+  if (text == "volume_rendered") {
+    look = recon::Look::volume;
+  } else if (text == "average_ip") {
+    look = recon::Look::mean;
+  } else if (text == "maximum_ip") {
+    look = recon::Look::maximum;
+  } else if (text == "minimum_ip") {
+    look = recon::Look::minimum;
+  } else {
+    return fail(Errc::malformed, "renderingmethod");
+  }
+  return outcome::success();
+}
+
+Result<> parse_transfer_function(std::string_view text, std::vector<recon::TransferPoint>& points) {
+  constexpr std::size_t kMostPoints = 256;
+  while (!text.empty()) {
+    const std::size_t end = text.find(';');
+    CAIRN_TRY(const auto n, (parse_list<double, 5>(text.substr(0, end), "transferfunction")));
+    points.push_back({n[0], n[1], n[2], n[3], n[4]});
+    if (points.size() > kMostPoints) return fail(Errc::limit_exceeded, "transferfunction");
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  }
+  if (!recon::TransferTable::of({points, true})) return fail(Errc::malformed, "transferfunction");
+  return outcome::success();
+}
+
+/// Parameters of 3D alone. nullopt: none of them.
+std::optional<Result<>> parse_scene(std::string_view name, const std::string& value, volumes::SceneRequest& scene) {
+  if (name == "renderingmethod") return parse_look(value, scene.look);
+  if (name == "preset") {
+    if (!recon::transfer_preset(value, 0, 1)) return fail(Errc::malformed, "preset");
+    scene.preset = value;
+    return outcome::success();
+  }
+  if (name == "transferfunction") return parse_transfer_function(value, scene.points);
+  if (name == "projection") {
+    if (value != "orthographic" && value != "perspective") return fail(Errc::malformed, "projection");
+    scene.perspective = value == "perspective";
+    return outcome::success();
+  }
+  if (name == "crop") {
+    const auto corners = parse_list<double, 6>(value, "crop");
+    if (!corners) return corners.error();
+    const auto& c = corners.value();
+    scene.crop = recon::Box{{std::min(c[0], c[3]), std::min(c[1], c[4]), std::min(c[2], c[5])},
+                            {std::max(c[0], c[3]), std::max(c[1], c[4]), std::max(c[2], c[5])}};
+    if (c[0] == c[3] || c[1] == c[4] || c[2] == c[5]) return fail(Errc::malformed, "crop");
+    return outcome::success();
+  }
+  for (const char* of_planes : {"mprslab", "interpolation", "planes"}) {
+    if (name == of_planes) return fail(Errc::malformed, of_planes);
+  }
+  return std::nullopt;
+}
 
 Result<> parse_method(std::string_view text, recon::Slab& slab) {
   if (text == "average_ip") {
@@ -107,6 +165,9 @@ const char* refused(std::string_view name) {
 
 Result<> parse_one(std::string_view name, const std::string& value, VolumeQuery& query, Viewpoint& viewpoint) {
   volumes::RenderRequest& render = query.render;
+  if (render.scene) {
+    if (const auto parsed = parse_scene(name, value, *render.scene)) return *parsed;
+  }
   if (name == "orientation") {
     auto orientation = recon::parse_orientation(value);
     if (!orientation) return fail(Errc::malformed, "orientation");
@@ -165,12 +226,13 @@ Result<> parse_volume_reference(std::string_view text, volumes::VolumeRequest& v
   return outcome::success();
 }
 
-Result<VolumeQuery> parse_volume_query(const Resource& path,
+Result<VolumeQuery> parse_volume_query(const Resource& path, bool in_3d,
                                        const std::vector<std::pair<std::string, std::string>>& parameters) {
   VolumeQuery query;
   query.render.volume.study_uid = path.study;
   query.render.volume.series_uid = path.series;
   query.render.volume.instance_uid = path.instance;
+  if (in_3d) query.render.scene.emplace();
   Viewpoint viewpoint;
   for (const auto& [name, value] : parameters) {
     CAIRN_TRYV(parse_one(name, value, query, viewpoint));

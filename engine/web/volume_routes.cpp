@@ -151,9 +151,9 @@ Task<Response> response_module(Services services, Request* request, Resource pat
   co_return response;
 }
 
-Task<Response> render(Services services, Request* request) {
+Task<Response> render(Services services, Request* request, bool in_3d) {
   CAIRN_CO_TRY(auto path, resource_of(*request));
-  auto parsed = parse_volume_query(path, request->parameters);
+  auto parsed = parse_volume_query(path, in_3d, request->parameters);
   if (!parsed) co_return error_response(400, parsed.error());
   VolumeQuery query = std::move(parsed).value();
   if (path.series.empty()) {
@@ -186,8 +186,10 @@ void add_volume_routes(Router& router, archive::Archive& archive, io::WorkerPool
   for (const std::string level : {"/dicom-web/studies/{study}", "/dicom-web/studies/{study}/series/{series}",
                                   "/dicom-web/studies/{study}/series/{series}/instances/{instance}"}) {
     // The standard spells its resources in both ways.
-    for (const char* name : {"/renderedmpr", "/renderedMPR"}) {
-      router.add("GET", level + name, [services](Request& request) { return render(services, &request); });
+    for (const char* name : {"/renderedmpr", "/renderedMPR", "/rendered3d", "/rendered3D"}) {
+      const bool in_3d = std::string_view(name).find('3') != std::string_view::npos;
+      router.add("GET", level + name,
+                 [services, in_3d](Request& request) { return render(services, &request, in_3d); });
     }
   }
   add_volume_export_routes(router, pool, service);

@@ -1,5 +1,5 @@
-// Pictures of volumes: `renderedmpr` (PS3.18 §10.4.1.1.7) at study, series and instance level, and the report on a
-// series' volumes at /api/v1/studies/{study}/series/{series}/volume.
+// Pictures of volumes: `renderedmpr` and `rendered3d` (PS3.18 §10.4.1.1.7 and .8) at study, series and instance level,
+// and the report on a series' volumes at /api/v1/studies/{study}/series/{series}/volume.
 //
 // At study level the series is the one that volumeinputreference names an instance of, else the one with the most
 // instances.

@@ -28,9 +28,9 @@ void affine_row_scalar(const VolumeView& v, const IndexPlane& plane, std::uint32
 /// of one voxel, offsets past 31 bits within a block). Bit for bit the same values.
 RowKernel choose_affine_row(const VolumeView& v, const IndexPlane& plane) noexcept;
 
-/// Per-slice volumes: the whole row; decides for each pixel whether it is inside.
-void per_slice_row(const VolumeView& v, const IndexPlane& plane, std::uint32_t row, std::uint32_t width,
-                   float background, float* out);
+/// Per-slice volumes: decides for each pixel of the span whether it is inside.
+void per_slice_row(const VolumeView& v, const IndexPlane& plane, std::uint32_t row, RowSpan span, float background,
+                   float* out);
 
 /// Rows of a per-slice volume that stay at one depth, as those of the standard planes through a standard acquisition
 /// do: two slices enclose all their pixels, so the affine kernels do the work. No padding, linear.

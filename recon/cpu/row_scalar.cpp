@@ -81,17 +81,17 @@ void affine_row_scalar(const VolumeView& v, const IndexPlane& plane, std::uint32
   });
 }
 
-void per_slice_row(const VolumeView& v, const IndexPlane& plane, std::uint32_t row, std::uint32_t width,
-                   float background, float* out) {
+void per_slice_row(const VolumeView& v, const IndexPlane& plane, std::uint32_t row, RowSpan span, float background,
+                   float* out) {
   const VolumeGeometry& g = v.geometry;
   const Strides strides = strides_of(g);
-  const double start = coordinate(plane, 2, row, 0);
+  const double start = coordinate(plane, 2, row, span.first);
   const double* end = g.depth_mm + g.slices;
   const auto found = std::upper_bound(g.depth_mm, end, start) - g.depth_mm;
   auto hint = static_cast<std::uint32_t>(std::clamp<std::ptrdiff_t>(found - 1, 0, g.slices - 1));
   with_type(v.type, [&](auto type) {
     using T = decltype(type);
-    for (std::uint32_t c = 0; c < width; ++c) {
+    for (std::uint32_t c = span.first; c < span.last; ++c) {
       const double x = coordinate(plane, 0, row, c), y = coordinate(plane, 1, row, c);
       const Sample s = per_slice_sample(g, x, y, coordinate(plane, 2, row, c), hint);
       if (!s.inside) continue;

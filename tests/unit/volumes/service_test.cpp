@@ -325,6 +325,40 @@ TEST_F(ServiceTest, GivesValuesAsTheyAreAndSaysWhatTheyMean) {
   EXPECT_TRUE(wait(service_.render(r)).error() == Errc::malformed);
 }
 
+TEST_F(ServiceTest, PaintsTheVolumeAndSaysHow) {
+  RenderRequest r = request("a");
+  r.window.reset();
+  r.viewport = {40, 100};
+  r.scene.emplace();
+  r.scene->points = {{-1, 1, 1, 1, 0}, {50, 1, 1, 1, .1}, {90, 1, 1, 1, .9}};
+  const auto own = wait(service_.render(r));
+  ASSERT_TRUE(own) << to_string(own.error());
+  const Picture p = decode_png(own.value().bytes);
+  ASSERT_EQ(p.grey.size(), 4000u);
+  EXPECT_GT(p.grey[10 * 40 + 20], p.grey[90 * 40 + 20]);  // slices towards the head are denser
+  r.scene->points.clear();
+  const auto preset = wait(service_.render(r));
+  ASSERT_TRUE(preset);
+  EXPECT_EQ(preset.value().applied.scene->preset, "bone");  // it is CT
+  EXPECT_NE(preset.value().etag, own.value().etag);
+  r.scene->perspective = true;
+  EXPECT_NE(wait(service_.render(r)).value().etag, preset.value().etag);
+  r.media = MediaType::raw;
+  EXPECT_TRUE(wait(service_.render(r)).error() == Errc::malformed);
+  r.scene->look = recon::Look::maximum;
+  const auto values = wait(service_.render(r));
+  ASSERT_TRUE(values);
+  float most = 0;
+  for (std::size_t n = 0; n < 4000; ++n) {
+    const float x = std::bit_cast<float>(load_le<std::uint32_t>(values.value().bytes.data() + 4 * n));
+    if (x > most) most = x;
+  }
+  EXPECT_GT(most, 80);
+  EXPECT_LE(most, 90);
+  r.slab.thickness_mm = 5;
+  EXPECT_TRUE(wait(service_.render(r)).error() == Errc::malformed);
+}
+
 TEST_F(ServiceTest, NearestShowsStoredValuesOnly) {
   RenderRequest r = request("a");
   r.window.reset();

@@ -9,12 +9,13 @@ using Pairs = std::vector<std::pair<std::string, std::string>>;
 const Resource kSeries{"1.2", "1.2.3", ""};
 
 TEST(VolumeQuery, TakesAViewAndItsSize) {
-  const auto query = parse_volume_query(kSeries, Pairs{{"orientation", "a"},
-                                                       {"viewport", "640,480"},
-                                                       {"window", "40,400"},
-                                                       {"quality", "75"},
-                                                       {"mprslab", "12.5"},
-                                                       {"renderingmethod", "maximum_ip"}})
+  const auto query = parse_volume_query(kSeries, false,
+                                        Pairs{{"orientation", "a"},
+                                              {"viewport", "640,480"},
+                                              {"window", "40,400"},
+                                              {"quality", "75"},
+                                              {"mprslab", "12.5"},
+                                              {"renderingmethod", "maximum_ip"}})
                          .value();
   EXPECT_EQ(query.render.volume.study_uid, "1.2");
   EXPECT_EQ(query.render.volume.series_uid, "1.2.3");
@@ -31,14 +32,14 @@ TEST(VolumeQuery, TakesAViewAndItsSize) {
 
 TEST(VolumeQuery, TakesACameraWhole) {
   const Pairs all{{"viewpointposition", "0,-100.5,3e1"}, {"viewpointlookat", "0,0,0"}, {"viewpointup", "0,0,1"}};
-  const auto query = parse_volume_query(kSeries, all).value();
+  const auto query = parse_volume_query(kSeries, false, all).value();
   ASSERT_TRUE(query.render.viewpoint);
   EXPECT_EQ(query.render.viewpoint->position_mm.y, -100.5);
   EXPECT_EQ(query.render.viewpoint->position_mm.z, 30);
   for (std::size_t left_out = 0; left_out < 3; ++left_out) {
     Pairs some = all;
     some.erase(some.begin() + static_cast<std::ptrdiff_t>(left_out));
-    const auto error = parse_volume_query(kSeries, some).error();
+    const auto error = parse_volume_query(kSeries, false, some).error();
     EXPECT_EQ(error, Errc::missing);
     EXPECT_STREQ(error.where, all[left_out].first.c_str());
   }
@@ -76,7 +77,7 @@ TEST(VolumeQuery, NamesTheParameterThatIsWrong) {
                                          {"renderedvolumetricmetadata", "maybe"},
                                          {"swivelrange", "30"},
                                          {"animationrate", "5"}}) {
-    const auto result = parse_volume_query(kSeries, Pairs{{name, value}});
+    const auto result = parse_volume_query(kSeries, false, Pairs{{name, value}});
     ASSERT_FALSE(result) << name << '=' << value;
     EXPECT_STREQ(result.error().where, name.c_str()) << value;
   }
@@ -85,7 +86,7 @@ TEST(VolumeQuery, NamesTheParameterThatIsWrong) {
 TEST(VolumeQuery, TakesCairnsOwnParameters) {
   const auto query =
       parse_volume_query(
-          kSeries,
+          kSeries, false,
           Pairs{{"interpolation", "cubic"}, {"planes", "5,2.5"}, {"bits", "16"}, {"volumeinputreference", "1.2.3.4,7"}})
           .value();
   EXPECT_EQ(query.render.interpolation, recon::Interpolation::cubic);
@@ -97,21 +98,61 @@ TEST(VolumeQuery, TakesCairnsOwnParameters) {
   EXPECT_EQ(query.render.volume.reference_frame, 7u);
 }
 
+TEST(VolumeQuery, TakesA3DView) {
+  const auto plain = parse_volume_query(kSeries, true, Pairs{}).value();
+  ASSERT_TRUE(plain.render.scene);
+  EXPECT_EQ(plain.render.scene->look, recon::Look::volume);
+  EXPECT_FALSE(parse_volume_query(kSeries, false, Pairs{}).value().render.scene);
+  const auto query = parse_volume_query(kSeries, true,
+                                        Pairs{{"renderingmethod", "minimum_ip"},
+                                              {"projection", "perspective"},
+                                              {"crop", "10,5,-3,0,0,9"},
+                                              {"transferfunction", "-100,0,0,0,0;200,1,0.5,0.25,0.3;900,1,1,1,0.9"}})
+                         .value();
+  const volumes::SceneRequest& scene = *query.render.scene;
+  EXPECT_EQ(scene.look, recon::Look::minimum);
+  EXPECT_TRUE(scene.perspective);
+  EXPECT_EQ(scene.crop->low.x, 0);
+  EXPECT_EQ(scene.crop->high.x, 10);
+  EXPECT_EQ(scene.crop->high.z, 9);
+  ASSERT_EQ(scene.points.size(), 3u);
+  EXPECT_EQ(scene.points[1].green, 0.5);
+  for (const auto& [name, value] : Pairs{{"preset", "x"},
+                                         {"projection", "fisheye"},
+                                         {"crop", "1,2,3,4,5"},
+                                         {"crop", "1,2,3,1,5,6"},
+                                         {"crop", "1,2,3,4,5,nan"},
+                                         {"transferfunction", "1,2,3"},
+                                         {"transferfunction", "0,0,0,0,0;1,1,1,1,7"},
+                                         {"transferfunction", "5,0,0,0,0;1,1,1,1,0.5"},
+                                         {"renderingmethod", "x"},
+                                         {"mprslab", "5"},
+                                         {"planes", "3,1"},
+                                         {"interpolation", "cubic"}}) {
+    const auto result = parse_volume_query(kSeries, true, Pairs{{name, value}});
+    ASSERT_FALSE(result) << name << '=' << value;
+    EXPECT_STREQ(result.error().where, name.c_str()) << value;
+  }
+}
+
 // PS3.18 lets a server ignore parameters; a filter that is ignored would give another picture than was asked for.
 TEST(VolumeQuery, RefusesToIgnoreAFilter) {
-  EXPECT_EQ(parse_volume_query(kSeries, Pairs{{"CardiacRRIntervalSpecified", "140-260"}}).error(), Errc::unsupported);
-  EXPECT_EQ(parse_volume_query(kSeries, Pairs{{"match", "x"}}).error(), Errc::unsupported);
+  EXPECT_EQ(parse_volume_query(kSeries, false, Pairs{{"CardiacRRIntervalSpecified", "140-260"}}).error(),
+            Errc::unsupported);
+  EXPECT_EQ(parse_volume_query(kSeries, false, Pairs{{"match", "x"}}).error(), Errc::unsupported);
 }
 
 TEST(VolumeQuery, RefusesTwoWaysOfLooking) {
-  EXPECT_FALSE(parse_volume_query(kSeries, Pairs{{"orientation", "a"},
-                                                 {"viewpointposition", "0,1,0"},
-                                                 {"viewpointlookat", "0,0,0"},
-                                                 {"viewpointup", "0,0,1"}}));
+  EXPECT_FALSE(parse_volume_query(kSeries, false,
+                                  Pairs{{"orientation", "a"},
+                                        {"viewpointposition", "0,1,0"},
+                                        {"viewpointlookat", "0,0,0"},
+                                        {"viewpointup", "0,0,1"}}));
 }
 
 TEST(VolumeQuery, IgnoresWhatItDoesNotKnowAndSaysSo) {
-  EXPECT_EQ(parse_volume_query(kSeries, Pairs{{"annotation", "patient"}, {"x", "y"}}).value().warnings.size(), 1u);
+  EXPECT_EQ(parse_volume_query(kSeries, false, Pairs{{"annotation", "patient"}, {"x", "y"}}).value().warnings.size(),
+            1u);
 }
 
 }  // namespace
