@@ -11,6 +11,7 @@ namespace {
 
 constexpr float kNothing = std::numeric_limits<float>::quiet_NaN();
 constexpr double kMostPlanes = 4096;
+constexpr double kFarthestMm = 1e6;                           // beyond, doubles no longer place a voxel to a thousandth
 constexpr double kHalfWidthFromInside = 0.57735026918962573;  // tan 30 degrees
 
 double smallest_edge_mm(const VolumeGeometry& g) {
@@ -77,6 +78,7 @@ Result<> SceneRenderer::set_up_planes(const Scene& scene) {
   }
   const double edge = smallest_edge_mm(g), w = scene.viewport.width, h = scene.viewport.height;
   if (perspective_) {
+    if (!(farthest < kFarthestMm)) return fail(Errc::limit_exceeded, "viewpoint: too far from the volume");
     if (!(farthest > edge)) return fail(Errc::malformed, "viewpoint: the volume lies behind the eye");
     if (nearest > edge) {
       pixel_tangent_ = std::max(2 * wide / w, 2 * high / h);

@@ -42,7 +42,7 @@ struct Scene {
 class SceneRenderer {
  public:
   /// `v` and `cells` outlive it; `cells` may be null: then nothing is jumped over. Errors: as plane_for and
-  /// TransferTable::of; malformed (an empty box).
+  /// TransferTable::of; malformed (an empty box, a volume behind the eye); limit_exceeded (an eye a kilometre away).
   static Result<SceneRenderer> of(const VolumeView& v, const Scene& scene, const Cells* cells);
 
   /// The plane through look_at whose pixels the picture's are.

@@ -15,6 +15,7 @@ namespace {
 constexpr float kOutside = std::numeric_limits<float>::quiet_NaN();
 constexpr std::uint32_t kNaturalEdge = 1024, kNaturalSceneEdge = 512;
 constexpr std::uint32_t kSceneRowsPerItem = 8;
+constexpr std::uint32_t kMaxSceneEdge = 2048;  // a picture of this size takes seconds
 // Below this much work a second thread costs more than it brings; other requests use the other cores meanwhile.
 constexpr double kSamplesWorthSharing = 2e6;
 constexpr std::uint32_t kRowsPerItem = 32;
@@ -62,6 +63,8 @@ void place_colour(std::span<const float> values, unsigned component, std::span<s
 
 Result<> apply_scene(const RenderRequest& request, std::string_view modality, bool colour, Applied& a) {
   if (colour) return fail(Errc::unsupported, "3D of a colour volume");
+  if (a.viewport.width > kMaxSceneEdge || a.viewport.height > kMaxSceneEdge)
+    return fail(Errc::limit_exceeded, "viewport in 3D: at most 2048");
   if (request.slab.thickness_mm > 0) return fail(Errc::malformed, "mprslab in 3D");
   if (request.interpolation != recon::Interpolation::linear) return fail(Errc::malformed, "interpolation in 3D");
   a.scene = request.scene;

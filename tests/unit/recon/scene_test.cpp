@@ -332,6 +332,11 @@ TEST(Scene, EyesInsideBehindAndNowhere) {
   scene.camera.look_at_mm = scene.camera.look_at_mm + Vec3{0, -900, 0};
   scene.camera.position_mm = scene.camera.look_at_mm + Vec3{0, 10, 0};
   EXPECT_TRUE(SceneRenderer::of(v, scene, nullptr).error() == Errc::malformed);
+  scene.camera.look_at_mm = camera_for(Orientation::anterior, v.geometry).look_at_mm;
+  for (const double far : {1e7, 1e20, 1e100}) {
+    scene.camera.position_mm = scene.camera.look_at_mm + Vec3{0, -far, 0};
+    EXPECT_TRUE(SceneRenderer::of(v, scene, nullptr).error() == Errc::limit_exceeded) << far;
+  }
   scene.camera.position_mm.x = std::numeric_limits<double>::quiet_NaN();
   EXPECT_FALSE(SceneRenderer::of(v, scene, nullptr));
   std::mt19937 random(6);
