@@ -36,8 +36,8 @@ def main():
         server.start()
         for n in range(2 * a.rounds):
             passing = n % 2 == 0
-            load = h.Load(server, journal.path, 'ct', 4, seconds=2, seed=seed + n)
-            time.sleep(random.uniform(.3, 1))
+            load = h.Load(server, journal.path, 'ct', 4, seconds=3, seed=seed + n)
+            time.sleep(random.uniform(.2, .7))
             disk.say('eio 1' if passing else 'eio on')
             result = load.wait()
             journal.read()
