@@ -152,7 +152,7 @@ Result<Retention::Space> Retention::space() {
     if (!volume.failed) out.free_bytes += volume.free_bytes;
   }
   CAIRN_TRYV(archive_.removed({}, [&](Removed&& removed) {
-    out.removed_bytes += removed.bytes;
+    if (removed.restorable) out.removed_bytes += removed.bytes;  // what is final is reclaimed, and then is free space
     return true;
   }));
   return out;
