@@ -91,10 +91,10 @@ Result<> SceneRenderer::set_up_planes(const Scene& scene) {
     plane_.down_mm = down * (pixel_tangent_ * distance);
     plane_.origin_mm = scene.camera.look_at_mm - plane_.right_mm * (0.5 * (w - 1)) - plane_.down_mm * (0.5 * (h - 1));
   }
-  // Half a voxel, and down to a quarter where pixels are that small: a surface is lit where it was met, and coarser
-  // steps show as rings on it. Projections have the steps of slabs.
+  // A voxel, and down to half of one where pixels are that small: a surface is lit where it was met, and coarser steps
+  // show as rings on it. Projections have the steps of slabs.
   const double pixel = norm(plane_.right_mm);
-  step_mm_ = look_ == Look::volume ? std::clamp(pixel, edge / 4, edge / 2) : edge;
+  step_mm_ = look_ == Look::volume ? std::clamp(pixel, edge / 2, edge) : edge;
   step_mm_ = std::max(step_mm_, (farthest - nearest) / (kMostPlanes - 2));
   const auto count = static_cast<std::size_t>((farthest - nearest) / step_mm_) + 1;
   for (std::size_t k = 0; k < count; ++k) {
