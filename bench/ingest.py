@@ -17,7 +17,6 @@ Further questions, each instead of the comparison: --clients (storescu and dcmse
 --memory, --restart [--log GIB], --reindex, --grown INSTANCES. --smoke is everything in miniature, for CI. Results go to stdout as Markdown and, a JSON
 line per run, to --out.
 """
-import argparse
 import ctypes
 import glob
 import json
@@ -32,7 +31,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'tests', 'harness'))
 import cairn_harness as h  # noqa: E402
 
-from servers import PEERS, Cairn, DirectLoop, Storescp, bare_log, conditions, cpu_seconds, io_bytes, send, status_mib  # noqa: E402
+from servers import PEERS, Cairn, Storescp, arguments, bare_log, begin, conditions, cpu_seconds, io_bytes, send, status_mib  # noqa: E402
 
 COUNTS = {'ct': 4000, 'mr': 8000, 'tiny': 30000}
 BYTES = {'ct': 525000, 'mr': 131700, 'tiny': 4096}
@@ -335,9 +334,7 @@ class Bench:
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('--dir', default=os.environ.get('BENCH_DIR'), help='where servers keep their data (default: BENCH_DIR, else a temporary folder)')
-    p.add_argument('--loop', type=int, metavar='MIB', help='make a journaled ext4 of this size in a file below --dir and work there')
+    p = arguments(__doc__)
     p.add_argument('--servers', nargs='+', choices=list(PEERS), default=['cairn', 'storescp', 'dcmqrscp', 'orthanc'])
     p.add_argument('--loads', nargs='+', choices=list(COUNTS), default=list(COUNTS))
     p.add_argument('--associations', nargs='+', type=int, default=[1, 4, 8])
@@ -347,27 +344,15 @@ def main():
     p.add_argument('--seconds', type=float, default=5, help='of each half-load run')
     p.add_argument('--idle', type=int, default=500, help='silent associations of --memory')
     p.add_argument('--huge', type=int, default=6 << 30, help='bytes of the huge instance of --memory')
-    p.add_argument('--nice', type=int, default=0, help='priority of servers and clients')
-    p.add_argument('--out', help='append a JSON line per run')
-    for question in ('as-shipped', 'clients', 'half-load', 'memory', 'restart', 'reindex', 'smoke'):
+    for question in ('as-shipped', 'clients', 'half-load', 'memory', 'restart', 'reindex'):
         p.add_argument('--' + question, action='store_true')
     p.add_argument('--sustained', type=float, metavar='GB')
     p.add_argument('--grown', type=int, metavar='INSTANCES')
     p.add_argument('--log', type=float, default=0, metavar='GIB', help='of older segments in the log of --restart')
     a = p.parse_args()
-    if a.nice:
-        os.nice(a.nice)
-    with h.Workspace('bench') as w:
-        folder = os.path.join(a.dir, 'cairn_bench') if a.dir else w.path
-        os.makedirs(folder, exist_ok=True)
-        if a.loop:
-            disk = DirectLoop(folder, a.loop)
-            w.later(disk.remove)
-            folder = disk.path
+    with begin(a, 'bench') as folder:
         if a.smoke:
             a.runs, a.associations, a.count, a.seconds, a.idle, a.huge = 1, [1, 2], 24, 1, 20, 64 << 20
-            Cairn.settings = {'store': {'segment_mib': 32, 'prewritten_mib': 64, 'reserve_mib': 8, 'read_cache_mib': 64},
-                              'index': {'unpersisted_records': 2000, 'unpersisted_mib': 4}}
         bench = Bench(a, folder)
         h.expect(bench.peers, 'none of the servers is installed')
         conditions(a.as_shipped, folder, bench.peers)

@@ -9,7 +9,6 @@ no pixels; stored over C-STORE like any other. Times are a client's over loopbac
 request to the last byte of the answer. --under-load asks the same while CT comes in by 8 associations as fast as it can.
 --smoke is a miniature for CI: 1,000 instances, and each answer must have what was sent.
 """
-import argparse
 import json
 import os
 import statistics
@@ -20,7 +19,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'tests', 'harness'))
 import cairn_harness as h  # noqa: E402
 
-from servers import Cairn, DirectLoop, Orthanc, ask, conditions, send  # noqa: E402
+from servers import Cairn, Orthanc, arguments, ask, begin, conditions, send  # noqa: E402
 
 SENDERS = 8
 QIDO = ('patient_id', 'accession', 'study_uid', 'name_prefix', 'date_modality', 'offset', 'cursor', 'middle_wildcard', 'fuzzy')
@@ -132,32 +131,17 @@ class Queries:
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('--dir', default=os.environ.get('BENCH_DIR'), help='where servers keep their data (default: BENCH_DIR, else a temporary folder)')
-    p.add_argument('--loop', type=int, metavar='MIB', help='make a journaled ext4 of this size in a file below --dir and work there')
+    p = arguments(__doc__)
     p.add_argument('--servers', nargs='+', choices=('cairn', 'orthanc'), default=['cairn', 'orthanc'])
     p.add_argument('--studies', nargs='+', type=int, default=[10000, 100000, 1000000])
     p.add_argument('--peer-studies', type=int, default=20000, help='of Orthanc')
     p.add_argument('--instances', type=int, default=3, help='of each study')
     p.add_argument('--seconds', type=float, default=2, help='of each question')
-    p.add_argument('--nice', type=int, default=0, help='priority of servers and clients')
     p.add_argument('--under-load', action='store_true')
-    p.add_argument('--smoke', action='store_true')
-    p.add_argument('--out', help='append a JSON line per question')
     a = p.parse_args()
-    if a.nice:
-        os.nice(a.nice)
     if a.smoke:
         a.studies, a.peer_studies, a.seconds, a.under_load = [160, 320], 80, .1, True
-        Cairn.settings = {'store': {'segment_mib': 32, 'prewritten_mib': 64, 'reserve_mib': 8, 'read_cache_mib': 64},
-                          'index': {'unpersisted_records': 2000, 'unpersisted_mib': 4}}
-    with h.Workspace('query') as w:
-        folder = os.path.join(a.dir, 'cairn_bench') if a.dir else w.path
-        os.makedirs(folder, exist_ok=True)
-        if a.loop:
-            disk = DirectLoop(folder, a.loop)
-            w.later(disk.remove)
-            folder = disk.path
+    with begin(a, 'query') as folder:
         conditions(False, folder, [{'cairn': Cairn, 'orthanc': Orthanc}[s](False) for s in a.servers])
         queries = Queries(a, folder)
         for server in a.servers:

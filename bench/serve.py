@@ -9,7 +9,6 @@ over HTTP; the same rendered as JPEG and PNG; metadata; the series by C-GET (get
 WADO-RS as stored. Server CPU counts its children. --while-storing reads with eight connections while CT comes in by eight associations.
 --cold drops the page cache before each whole series (root). --smoke is a miniature for CI.
 """
-import argparse
 import http.client
 import json
 import os
@@ -21,7 +20,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'tests', 'harness'))
 import cairn_harness as h  # noqa: E402
 
-from servers import Cairn, Dcmqrscp, DirectLoop, Orthanc, Sink, ask, conditions, cpu_seconds, send, status_mib  # noqa: E402
+from servers import Cairn, Dcmqrscp, Orthanc, Sink, arguments, ask, begin, conditions, cpu_seconds, send, status_mib  # noqa: E402
 
 FRAME = 'multipart/related; type="application/octet-stream"'
 STORED = 'multipart/related; type="application/dicom"; transfer-syntax=*'
@@ -206,33 +205,19 @@ class Reads:
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('--dir', default=os.environ.get('BENCH_DIR'), help='where servers keep their data (default: BENCH_DIR, else a temporary folder)')
-    p.add_argument('--loop', type=int, metavar='MIB', help='make a journaled ext4 of this size in a file below --dir and work there')
+    p = arguments(__doc__)
     p.add_argument('--servers', nargs='+', choices=('cairn', 'orthanc', 'dcmqrscp'), default=['cairn', 'orthanc', 'dcmqrscp'], help='dcmqrscp needs one before it')
     p.add_argument('--connections', nargs='+', type=int, default=[1, 8])
     p.add_argument('--seconds', type=float, default=3)
     p.add_argument('--runs', type=int, default=3)
     p.add_argument('--slices', type=int, default=400)
     p.add_argument('--headers', type=int, default=HEADERS)
-    p.add_argument('--nice', type=int, default=0, help='priority of servers and clients')
-    for flag in ('while-storing', 'cold', 'smoke'):
+    for flag in ('while-storing', 'cold'):
         p.add_argument('--' + flag, action='store_true')
-    p.add_argument('--out', help='append a JSON line per question')
     a = p.parse_args()
-    if a.nice:
-        os.nice(a.nice)
     if a.smoke:
         a.seconds, a.runs, a.slices, a.headers, a.while_storing = .2, 1, 12, 40, True
-        Cairn.settings = {'store': {'segment_mib': 32, 'prewritten_mib': 64, 'reserve_mib': 8, 'read_cache_mib': 64},
-                          'index': {'unpersisted_records': 2000, 'unpersisted_mib': 4}}
-    with h.Workspace('serve') as w:
-        folder = os.path.join(a.dir, 'cairn_bench') if a.dir else w.path
-        os.makedirs(folder, exist_ok=True)
-        if a.loop:
-            disk = DirectLoop(folder, a.loop)
-            w.later(disk.remove)
-            folder = disk.path
+    with begin(a, 'serve') as folder:
         peers = [{'cairn': Cairn, 'orthanc': Orthanc, 'dcmqrscp': Dcmqrscp}[s](False) for s in a.servers]
         for p in list(peers):
             if not p.available() or isinstance(p, Orthanc) and not os.path.exists(p.plugins):

@@ -2,6 +2,8 @@
 
 Used by the scripts beside it; each run starts a server on an empty folder and says what it has made durable when it answers.
 """
+import argparse
+import contextlib
 import json
 import os
 import re
@@ -16,6 +18,37 @@ import cairn_harness as h  # noqa: E402
 
 TICK = os.sysconf('SC_CLK_TCK')
 RECORD = {'ct': 540672, 'mr': 139264, 'tiny': 4096}  # of the bare log: an object and a header, in whole blocks
+
+
+# ---- the command line ----------------------------------------------------------------------------------------------
+
+def arguments(description):
+    """A parser with what every benchmark takes; begin() acts on it."""
+    p = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument('--dir', default=os.environ.get('BENCH_DIR'), help='where servers keep their data (default: BENCH_DIR, else a temporary folder)')
+    p.add_argument('--loop', type=int, metavar='MIB', help='make a journaled ext4 of this size in a file below --dir and work there')
+    p.add_argument('--nice', type=int, default=0, help='priority of servers and clients')
+    p.add_argument('--out', help='append a JSON line per measurement')
+    p.add_argument('--smoke', action='store_true', help='a miniature, for CI')
+    return p
+
+
+@contextlib.contextmanager
+def begin(a, name):
+    """The folder to work in, which goes at the end."""
+    if a.nice:
+        os.nice(a.nice)
+    if a.smoke:
+        Cairn.settings = {'store': {'segment_mib': 32, 'prewritten_mib': 64, 'reserve_mib': 8, 'read_cache_mib': 64},
+                          'index': {'unpersisted_records': 2000, 'unpersisted_mib': 4}}
+    with h.Workspace(name) as w:
+        folder = os.path.join(a.dir, 'cairn_bench') if a.dir else w.path
+        os.makedirs(folder, exist_ok=True)
+        if a.loop:
+            disk = DirectLoop(folder, a.loop)
+            w.later(disk.remove)
+            folder = disk.path
+        yield folder
 
 
 # ---- processes -----------------------------------------------------------------------------------------------------
