@@ -6,7 +6,7 @@ namespace cairn::web {
 
 std::string new_boundary() {
   constexpr char kHex[] = "0123456789abcdef";
-  std::random_device random;
+  thread_local std::random_device random;  // making one is slow
   std::string out = "cairn-";
   for (int word = 0; word < 4; ++word) {
     auto bits = random();

@@ -20,20 +20,34 @@ Peer::Peer(Wire::Socket socket, std::shared_ptr<asio::ssl::context> tls)
 
 void Peer::allow(std::chrono::milliseconds patience) {
   timed_out_ = false;
-  const std::uint64_t wait = ++waits_;
-  timer_.expires_after(patience);
-  timer_.async_wait([weak = weak_from_this(), wait](const boost::system::error_code& error) {
+  deadline_ = Clock::now() + patience;
+  arm();
+}
+
+// Armed lazily: a wait that ends in time leaves the timer as it is, and it finds out by itself that nobody is late. So
+// a busy connection sets a timer every few seconds, not at each wait.
+void Peer::arm() {
+  if (deadline_ >= armed_for_) return;
+  armed_for_ = deadline_;
+  timer_.expires_at(deadline_);
+  timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
     const auto self = weak.lock();
-    if (error || !self || self->waits_ != wait) return;
-    self->timed_out_ = true;
-    self->cancel();
+    if (error || !self) return;
+    self->armed_for_ = Clock::time_point::max();
+    if (self->deadline_ > Clock::now()) {
+      self->arm();
+    } else {
+      self->over();
+      self->timed_out_ = true;
+      self->cancel();
+    }
   });
 }
 
 asio::awaitable<std::size_t> Peer::read_some(MutableBytes into, std::chrono::milliseconds patience) {
   allow(patience);
   auto outcome = co_await wire_.async_read_some(asio::buffer(into.data(), into.size()), kToken);
-  ++waits_;
+  over();
   co_return std::get<0>(outcome) ? 0 : std::get<1>(outcome);
 }
 
@@ -49,7 +63,7 @@ asio::awaitable<bool> Peer::write(std::vector<asio::const_buffer> buffers, Pace&
     allow(pace.next());
     const auto began = Clock::now();
     auto outcome = co_await wire_.async_write_some(rest, kToken);
-    ++waits_;  // its timer must not end what is read meanwhile
+    over();  // its timer must not end what is read meanwhile
     std::size_t written = std::get<1>(outcome);
     pace.step(began, written);
     if (std::get<0>(outcome)) co_return false;

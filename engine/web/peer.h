@@ -59,12 +59,15 @@ class Peer : public std::enable_shared_from_this<Peer> {
 
  private:
   asio::awaitable<void> linger(bool unread);
+  void arm();
+  void over() noexcept { deadline_ = Clock::time_point::max(); }  ///< the wait that allow() began
 
   Wire wire_;
   Wire::Socket& socket_;  // of wire_
   asio::steady_timer timer_;
-  std::uint64_t waits_ = 0;  // tells a wait's timer from those of waits that are over
-  bool timed_out_ = false;   // the last wait was ended by its timer
+  Clock::time_point deadline_ = Clock::time_point::max();  // max: nobody waits
+  Clock::time_point armed_for_ = Clock::time_point::max();
+  bool timed_out_ = false;  // the last wait was ended by its timer
   bool closed_ = false;
   std::atomic<std::int64_t> waiting_since_{Clock::now().time_since_epoch().count()};  // relaxed: a hint
   std::string address_;
