@@ -54,7 +54,12 @@ class LocalArchive final : public Archive, public Following {
 
   Result<std::unique_ptr<Receiver>> receive(Source source, Announced announced) override;
   Result<> find(const Query& query, const std::function<bool(Match&&)>& each) override;
-  Result<Instance> instance(std::string_view sop_instance_uid) override;
+  Result<Instance> instance(std::string_view sop_instance_uid) override {
+    return instance(sop_instance_uid, Reach::disk);
+  }
+  Result<Instance> instance_at_hand(std::string_view sop_instance_uid) override {
+    return instance(sop_instance_uid, Reach::memory);
+  }
   Result<std::vector<Instance>> instances(std::string_view study_uid, std::string_view series_uid) override;
   Result<> headers(std::string_view study_uid, std::string_view series_uid,
                    const std::function<bool(std::string_view, dicom::Header&&)>& each) override;
@@ -84,6 +89,7 @@ class LocalArchive final : public Archive, public Following {
 
  private:
   Result<> open_index();
+  Result<Instance> instance(std::string_view sop_instance_uid, Reach reach);
   Result<store::ReplaySummary> replay();
   Result<bool> index_belongs_to_log();
   void ring(store::Sequence applied);
@@ -268,7 +274,7 @@ Result<std::shared_lock<std::shared_mutex>> LocalArchive::reading() {
 
 Result<> LocalArchive::find(const Query& query, const std::function<bool(Match&&)>& each) {
   CAIRN_TRY(const auto lock, reading());
-  return archive::find(index_->view(), query, each);
+  return archive::find(index_->view(query.reach), query, each);
 }
 
 std::uint64_t LocalArchive::series_version(std::string_view study_uid, std::string_view series_uid) {
@@ -281,9 +287,9 @@ Result<> LocalArchive::dump_index(const std::function<void(std::string_view line
   return index_->dump(each);
 }
 
-Result<Instance> LocalArchive::instance(std::string_view sop_instance_uid) {
+Result<Instance> LocalArchive::instance(std::string_view sop_instance_uid, Reach reach) {
   CAIRN_TRY(const auto lock, reading());
-  CAIRN_TRY(auto row, index_->view().instance(sop_instance_uid));
+  CAIRN_TRY(auto row, index_->view(reach).instance(sop_instance_uid));
   if (!row) return fail(Errc::not_found, "instance");
   return instance_of(std::move(*row));
 }

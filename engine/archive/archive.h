@@ -2,7 +2,7 @@
 // nothing of segments, rings or RocksDB; the archive knows nothing of sockets.
 //
 // Threads: receive() and its Receiver belong to the caller's executor; find and read functions block and run on a
-// worker pool (io::WorkerPool), except where noted.
+// worker pool (io::WorkerPool), except where noted and with Reach::memory.
 #pragma once
 
 #include <cstdint>
@@ -19,9 +19,12 @@
 #include "engine/dicom/header_scan.h"
 #include "engine/io/worker_pool.h"
 #include "engine/store/log.h"
+#include "engine/store/reach.h"
 #include "engine/store/record.h"
 
 namespace cairn::archive {
+
+using store::Reach;
 
 struct Options {
   std::filesystem::path directory;             ///< holds the lock, the index and, by default, volume 0
@@ -99,6 +102,8 @@ class StreamReader {
     Bytes bytes;
   };
   virtual Result<View> view(std::uint64_t offset) = 0;
+  /// view() with Reach::memory (store/reach.h).
+  virtual Result<View> view_at_hand(std::uint64_t /*offset*/) { return store::out_of_reach(); }
 };
 
 enum class Level { patient, study, series, instance };
@@ -131,6 +136,8 @@ struct Query {
   std::string* place = nullptr;
   /// Asked between candidates; false ends the query early. May be empty.
   std::function<bool()> keep_going = {};
+  /// Reach::memory: answered only when it is little work too, else out of reach.
+  Reach reach = Reach::disk;
 };
 
 /// One match: the attributes of its level and those above, in the character set of the source (data set's
@@ -198,6 +205,8 @@ class Archive {
   virtual Result<> find(const Query& query, const std::function<bool(Match&&)>& each) = 0;
 
   virtual Result<Instance> instance(std::string_view sop_instance_uid) = 0;
+  /// instance() with Reach::memory (store/reach.h).
+  virtual Result<Instance> instance_at_hand(std::string_view /*sop_instance_uid*/) { return store::out_of_reach(); }
   /// Instances of a study, or of one series of it, in display order (series by Series Number, instances by Instance
   /// Number). Errors: not_found when there is none.
   virtual Result<std::vector<Instance>> instances(std::string_view study_uid, std::string_view series_uid) = 0;

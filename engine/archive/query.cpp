@@ -95,6 +95,14 @@ class Finder {
  private:
   using Keep = bool;  // false: stop
 
+  /// Counts what is looked at, of so many bytes. Errors: out of reach, when it is more than a reactor should do in
+  /// place.
+  Result<> little(std::size_t bytes = 0) {
+    if (query_.reach == Reach::disk) return outcome::success();
+    if (++looked_at_in_place_ > kLittle || bytes > kLittleBytes) return store::out_of_reach();
+    return outcome::success();
+  }
+
   // Counts a match against offset and limit; `make` builds it when it is wanted.
   template <class Make>
   Result<Keep> emit(Make&& make) {
@@ -110,6 +118,11 @@ class Finder {
 
   bool unwanted() const { return query_.keep_going && !query_.keep_going(); }
 
+  /// True while candidates are passed over and match for certain: they need not be read.
+  bool counts_only() const {
+    return passed_ < query_.offset && query_.level == Level::study && patients_.empty() && study_keys_.empty() &&
+           series_keys_.empty() && other_keys_.empty() && combined_.empty() && studies_.empty() && !by_location_;
+  }
   void sort_keys(const Candidates& candidates);
   Result<> combine();
   Result<> locate();
@@ -141,7 +154,7 @@ class Finder {
   Keys study_keys_, series_keys_, instance_keys_, other_keys_;
   std::vector<CombinedRange> combined_;
   Place after_, place_;
-  std::size_t passed_ = 0, given_ = 0, looked_at_ = 0;
+  std::size_t passed_ = 0, given_ = 0, looked_at_ = 0, looked_at_in_place_ = 0;
   struct {
     std::optional<std::string> id;
     std::string first_study;
@@ -184,10 +197,12 @@ Result<> Finder::run() {
   CAIRN_TRY(const Candidates candidates,
             Candidates::plan(view_, query_, by_location_ || !studies_.empty(), std::move(keyed)));
   sort_keys(candidates);
-  return candidates.walk(after_.candidate,
-                         [&](std::string_view uid, std::string_view place, std::optional<store::StudyRow>&& row) {
-                           return candidate(uid, place, std::move(row));
-                         });
+  return candidates.walk(
+      after_.candidate,
+      [&](std::string_view uid, std::string_view place, std::optional<store::StudyRow>&& row) {
+        return candidate(uid, place, std::move(row));
+      },
+      [&] { return !counts_only(); });
 }
 
 void Finder::sort_keys(const Candidates& candidates) {
@@ -249,16 +264,14 @@ Result<> Finder::locate() {
 
 Result<Finder::Keep> Finder::candidate(std::string_view uid, std::string_view place,
                                        std::optional<store::StudyRow>&& row) {
+  CAIRN_TRYV(little());
   const bool resumed = place == after_.candidate;
   if (resumed && after_.series.empty()) return true;  // the one that was given last
   if (looked_at_++ != 0 && unwanted())
     return false;  // the first is looked at always, or a slow query would stand still
   place_ = {std::string(place), {}, {}};
   const std::string study_uid(uid);
-  // A study that is only counted need not be read.
-  const bool plain = query_.level == Level::study && patients_.empty() && study_keys_.empty() && series_keys_.empty() &&
-                     other_keys_.empty() && combined_.empty();
-  if (plain && studies_.empty() && !by_location_ && passed_ < query_.offset) {
+  if (counts_only()) {
     ++passed_;
     return true;
   }
@@ -339,6 +352,7 @@ Result<std::optional<dicom::DataSet>> Finder::first_header(const std::string& st
     return false;
   }));
   if (serialized.empty()) return std::optional<dicom::DataSet>();
+  if (query_.reach == Reach::memory && serialized.size() > kLittleBytes) return store::out_of_reach();
   CAIRN_TRY(const dicom::Header header, dicom::Header::deserialize(as_bytes(serialized)));
   auto parsed = dicom::DataSet::parse(header);
   if (!parsed) return std::optional<dicom::DataSet>();
@@ -418,6 +432,7 @@ Result<Finder::Keep> Finder::series_of(const std::string& uid, const store::Stud
   bool skip = place_.candidate == after_.candidate &&
               std::any_of(all.begin(), all.end(), [&](const auto& s) { return s.series_uid == after_.series; });
   for (const auto& [series_uid, series_row] : all) {
+    CAIRN_TRYV(little());
     const bool resumed = skip && series_uid == after_.series;
     if (skip && !resumed) continue;
     skip = false;
@@ -480,6 +495,7 @@ Result<Finder::Keep> Finder::instances_of(const Match& above, const std::string&
 }
 
 Result<Finder::Keep> Finder::instance(const Match& above, const std::string& uid, std::string_view serialized) {
+  CAIRN_TRYV(little(serialized.size()));
   place_.instance = uid;
   const bool plain = instance_keys_.empty() && other_keys_.empty() && combined_.empty();
   if (plain && passed_ < query_.offset) {
@@ -536,9 +552,25 @@ Result<Match> Finder::series_match(const Match& study, const std::string& uid, c
   return match;
 }
 
+// Comparing with them is soon done, whatever they are compared with.
+bool are_little(const std::vector<Key>& keys) {
+  std::size_t bytes = 0;
+  for (const Key& key : keys) {
+    if (!key.items.empty() || key.values.size() > kLittle) return false;
+    for (const std::string& value : key.values) bytes += value.size();
+  }
+  return keys.size() <= kLittle && bytes <= 256;
+}
+
 }  // namespace
 
 Result<> find(const store::IndexView& view, const Query& query, const std::function<bool(Match&&)>& each) {
+  if (query.reach == Reach::memory) {
+    const std::size_t named =
+        query.patient_ids.size() + query.study_uids.size() + query.series_uids.size() + query.instance_uids.size();
+    const bool of_many = query.level == Level::instance && query.instance_uids.empty();
+    if (named > kLittle || of_many || !are_little(query.keys)) return store::out_of_reach();
+  }
   return Finder(view, query, each).run();
 }
 

@@ -53,6 +53,7 @@ Result<Candidates> Candidates::plan(const store::IndexView& view, const Query& q
     return out;
   }
   if (out.plan_accession()) return out;
+  if (query.reach == Reach::memory) return store::out_of_reach();  // the other plans look at many
   CAIRN_TRY(const bool by_name, out.plan_name());
   if (by_name) return out;
   const Key* patient = key_of(query, tags::PatientID);
@@ -162,7 +163,47 @@ void Candidates::plan_dates() {
   for (const std::string& prefix : list_prefixes_) ranges_.push_back({prefix + begin, prefix + end});
 }
 
-Result<> Candidates::walk(const std::string& from, const Visit& visit) const {
+/// Candidates found but not yet visited. A group begins small, for answers that are, and doubles.
+class Candidates::Group {
+ public:
+  Group(const Candidates& of, const Visit& visit, const std::function<bool()>& wants_rows)
+      : of_(of), visit_(visit), wants_rows_(wants_rows) {}
+
+  /// `name`: of the list that brought it up, when one did. False: the walk ends.
+  Result<bool> add(std::string_view uid, std::string_view place, std::string_view name) {
+    if (uids_.empty() && name.empty() && !wants_rows_()) return visit_(uid, place, std::nullopt);
+    uids_.emplace_back(uid);
+    places_.emplace_back(place);
+    names_.emplace_back(name);
+    return uids_.size() < size_ ? Result<bool>(true) : finish();
+  }
+
+  /// Visits those that are left.
+  Result<bool> finish() {
+    bool more = true;
+    if (uids_.empty()) return more;
+    CAIRN_TRY(auto rows, of_.view_->studies(uids_));
+    for (std::size_t i = 0; i < uids_.size() && more; ++i) {
+      if (!names_[i].empty() && (!rows[i] || of_.is_repeated(*rows[i], names_[i]))) continue;
+      CAIRN_TRY(more, visit_(uids_[i], places_[i], std::move(rows[i])));
+    }
+    uids_.clear();
+    places_.clear();
+    names_.clear();
+    size_ = std::min<std::size_t>(64, 2 * size_);
+    return more;
+  }
+
+ private:
+  const Candidates& of_;
+  const Visit& visit_;
+  const std::function<bool()>& wants_rows_;
+  std::vector<std::string> uids_, places_, names_;
+  std::size_t size_ = 8;
+};
+
+Result<> Candidates::walk(const std::string& from, const Visit& visit, const std::function<bool()>& wants_rows) const {
+  Group group(*this, visit, wants_rows);
   switch (kind_) {
     case Kind::given:
       for (auto at = std::lower_bound(given_.begin(), given_.end(), from); at != given_.end(); ++at) {
@@ -173,11 +214,11 @@ Result<> Candidates::walk(const std::string& from, const Visit& visit) const {
     case Kind::patients:
       return walk_patients(from, visit);
     case Kind::lists:
-      return walk_lists(from, visit);
+      return walk_lists(from, group);
     case Kind::by_date:
       break;
   }
-  return walk_dates(from, visit);
+  return walk_dates(from, group);
 }
 
 Result<> Candidates::walk_patients(const std::string& from, const Visit& visit) const {
@@ -188,7 +229,7 @@ Result<> Candidates::walk_patients(const std::string& from, const Visit& visit) 
     std::vector<std::string> studies;
     CAIRN_TRYV(view_->each_study_of_patient(id, [&](std::string_view uid) {
       studies.emplace_back(uid);
-      return true;
+      return query_->reach == Reach::disk || studies.size() <= kLittle;
     }));
     for (const std::string& uid : studies) {
       const std::string place = keys::patient_study(id, uid);
@@ -219,7 +260,9 @@ Result<> Candidates::walk_patients(const std::string& from, const Visit& visit) 
 
 // Of a study that several of its names bring up, the first in order counts.
 bool Candidates::is_repeated(const store::StudyRow& row, std::string_view name) const {
-  const auto groups = store::folded_groups(store::attribute_text(row.attributes, tags::PatientName));
+  const std::string whole = store::attribute_text(row.attributes, tags::PatientName);
+  if (whole.find('=') == whole.npos) return false;
+  const auto groups = store::folded_groups(whole);
   for (const std::string& group : groups) {
     if (group >= name) return false;
     std::string key = keys::name_prefix(group);
@@ -231,34 +274,29 @@ bool Candidates::is_repeated(const store::StudyRow& row, std::string_view name) 
   return false;
 }
 
-Result<> Candidates::walk_lists(const std::string& from, const Visit& visit) const {
+Result<> Candidates::walk_lists(const std::string& from, Group& group) const {
   for (const Range& range : ranges_) {
     if (range.end <= from) continue;
     const auto list = view_->list(std::max(range.begin, from), range.end);
     for (; list->valid(); list->next()) {
-      const std::string key(list->key());
-      const std::string_view uid = keys::study_of_key(key);
-      std::optional<store::StudyRow> row;
-      if (const std::string_view name = keys::name_of_key(key); !name.empty()) {
-        CAIRN_TRY(row, view_->study(uid));
-        if (!row || is_repeated(*row, name)) continue;
-      }
-      CAIRN_TRY(const bool more, visit(uid, key, std::move(row)));
+      const std::string_view key = list->key();
+      CAIRN_TRY(const bool more, group.add(keys::study_of_key(key), key, keys::name_of_key(key)));
       if (!more) return outcome::success();
     }
     CAIRN_TRYV(list->status());
   }
+  CAIRN_TRYV(group.finish());
   return outcome::success();
 }
 
 // A place is what follows the prefix: date, time, study; the same in each modality's list.
-Result<> Candidates::walk_dates(const std::string& from, const Visit& visit) const {
+Result<> Candidates::walk_dates(const std::string& from, Group& group) const {
   std::vector<std::unique_ptr<store::IndexView::ListRange>> lists;
   for (std::size_t i = 0; i < ranges_.size(); ++i) {
     lists.push_back(view_->list(std::max(ranges_[i].begin, list_prefixes_[i] + from), ranges_[i].end));
   }
   const auto rest = [&](std::size_t i) { return lists[i]->key().substr(list_prefixes_[i].size()); };
-  std::string last;
+  std::string key = keys::date_prefix({}, {}).substr(0, 1);  // and the place that was visited last
   while (true) {
     std::optional<std::size_t> least;
     for (std::size_t i = 0; i < lists.size(); ++i) {
@@ -268,15 +306,16 @@ Result<> Candidates::walk_dates(const std::string& from, const Visit& visit) con
       }
       if (!least || rest(i) < rest(*least)) least = i;
     }
-    if (!least) return outcome::success();
-    const std::string place(rest(*least));
+    if (!least) break;
+    const bool repeated = rest(*least) == std::string_view(key).substr(1);
+    if (!repeated) key.replace(1, key.npos, rest(*least));
     lists[*least]->next();
-    if (place == last) continue;
-    last = place;
-    const std::string key = keys::date_prefix({}, {}).substr(0, 1) + place;
-    CAIRN_TRY(const bool more, visit(keys::study_of_key(key), place, std::nullopt));
+    if (repeated) continue;
+    CAIRN_TRY(const bool more, group.add(keys::study_of_key(key), std::string_view(key).substr(1), {}));
     if (!more) return outcome::success();
   }
+  CAIRN_TRYV(group.finish());
+  return outcome::success();
 }
 
 }  // namespace cairn::archive

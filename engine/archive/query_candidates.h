@@ -17,6 +17,10 @@
 
 namespace cairn::archive {
 
+/// So many studies, series and instances may be looked at in place, with Reach::memory.
+inline constexpr std::size_t kLittle = 16;
+inline constexpr std::size_t kLittleBytes = 64 * 1024;  ///< of one header
+
 class Candidates {
  public:
   /// `studies`: those that UID keys leave, when `by_uid`. `view` and `query` outlive this. Errors: io, corrupt.
@@ -24,10 +28,11 @@ class Candidates {
                                  std::vector<std::string> studies);
 
   /// Visits studies, each once, from `from` on (empty: all; the study at `from` itself comes too). `place` names a
-  /// candidate for a later walk; `row` is the study's when it had to be read on the way. False stops.
+  /// candidate for a later walk; `row` is the study's where it was read on the way. False stops. Rows are read in
+  /// groups ahead of the visit while `wants_rows` says so.
   using Visit = std::function<Result<bool>(std::string_view study_uid, std::string_view place,
                                            std::optional<store::StudyRow>&& row)>;
-  Result<> walk(const std::string& from, const Visit& visit) const;
+  Result<> walk(const std::string& from, const Visit& visit, const std::function<bool()>& wants_rows) const;
 
   /// True for a key that every candidate matches.
   bool answers(const Key& key) const { return answered_.contains(&key); }
@@ -43,8 +48,9 @@ class Candidates {
   Result<bool> plan_name();
   void plan_dates();
   Result<> walk_patients(const std::string& from, const Visit& visit) const;
-  Result<> walk_lists(const std::string& from, const Visit& visit) const;
-  Result<> walk_dates(const std::string& from, const Visit& visit) const;
+  class Group;
+  Result<> walk_lists(const std::string& from, Group& group) const;
+  Result<> walk_dates(const std::string& from, Group& group) const;
   bool is_repeated(const store::StudyRow& row, std::string_view name) const;
 
   const store::IndexView* view_;

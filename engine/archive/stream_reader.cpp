@@ -13,8 +13,13 @@ PartStreamReader::PartStreamReader(std::shared_ptr<store::Log> log, io::WorkerPo
   for (const store::Part& part : parts_) ends_.push_back(end += part.length);
 }
 
-Result<store::PartBytes> PartStreamReader::part(std::size_t index) {
+Result<store::PartBytes> PartStreamReader::part(std::size_t index, Reach reach) {
   if (index == current_) return current_bytes_;
+  if (reach == Reach::memory) {
+    auto bytes = log_->cached(parts_[index]);
+    if (!bytes) return store::out_of_reach();
+    return bytes;
+  }
   const bool in_order = index == current_ + 1;  // from the start too: current_ is then one before 0
   auto read = log_->read(parts_[index]);
   if (!read && read.error() == Errc::not_found) read = part_elsewhere(index);
@@ -40,11 +45,11 @@ Result<store::PartBytes> PartStreamReader::part_elsewhere(std::size_t index) {
   return log_->read(parts_[index]);
 }
 
-Result<StreamReader::View> PartStreamReader::view(std::uint64_t offset) {
+Result<StreamReader::View> PartStreamReader::view(std::uint64_t offset, Reach reach) {
   if (offset >= size()) return View{};
   const auto at = std::upper_bound(ends_.begin(), ends_.end(), offset);
   const auto index = static_cast<std::size_t>(at - ends_.begin());
-  CAIRN_TRY(store::PartBytes bytes, part(index));
+  CAIRN_TRY(store::PartBytes bytes, part(index, reach));
   const Bytes all(*bytes);
   const Bytes rest = all.last(static_cast<std::size_t>(*at - offset));
   return View{std::move(bytes), rest};

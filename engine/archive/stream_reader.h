@@ -20,11 +20,13 @@ class PartStreamReader final : public StreamReader {
 
   std::uint64_t size() const override { return ends_.empty() ? 0 : ends_.back(); }
   Result<std::size_t> read(std::uint64_t offset, MutableBytes into) override;
-  Result<View> view(std::uint64_t offset) override;
+  Result<View> view(std::uint64_t offset) override { return view(offset, Reach::disk); }
+  Result<View> view_at_hand(std::uint64_t offset) override { return view(offset, Reach::memory); }
 
  private:
-  Result<store::PartBytes> part(std::size_t index);
+  Result<store::PartBytes> part(std::size_t index, Reach reach);
   Result<store::PartBytes> part_elsewhere(std::size_t index);
+  Result<View> view(std::uint64_t offset, Reach reach);
 
   std::shared_ptr<store::Log> log_;
   io::WorkerPool& pool_;

@@ -86,6 +86,7 @@ class DataSetBuilder {
 
 Result<DataSet> DataSet::parse(Bytes bytes, Encoding encoding) {
   DataSet set;
+  set.elements_.reserve(std::min<std::size_t>(bytes.size() / 12, 64));  // about what it will have
   DataSetBuilder builder(set, false);
   ElementScan<DataSetBuilder> scan(builder, encoding, 0);
   CAIRN_TRYV(scan.consume(bytes));

@@ -39,13 +39,14 @@ struct PageMaker {
   std::size_t offset;
   std::size_t page_bytes;
 
-  Page operator()() const {
+  Page operator()(archive::Reach reach = archive::Reach::disk) const {
     Page page;
     std::size_t bytes = 0;
     archive::Query query = request->query;
     query.after = after;
     query.offset = after.empty() ? offset : 0;
     query.place = &page.place;
+    query.reach = reach;
     const auto deadline = std::chrono::steady_clock::now() + kLongestPage;
     bool late = false;
     query.keep_going = [&] { return !(late = std::chrono::steady_clock::now() >= deadline); };
@@ -115,7 +116,10 @@ Task<> Session::find(const Context& context, std::uint8_t context_id, CommandSet
   std::string after;
   for (std::size_t page_bytes = kFirstPageBytes;; page_bytes = std::min(4 * page_bytes, kLargestPageBytes)) {
     PageMaker work{&env_->archive, shared, encoding, env_->options.ae_title, after, offset, page_bytes};
-    const Page page = co_await env_->pool.run(io::WorkClass::interactive, std::move(work));
+    Page page = work(archive::Reach::memory);
+    if (page.error && store::is_out_of_reach(*page.error)) {
+      page = co_await env_->pool.run(io::WorkClass::interactive, std::move(work));
+    }
     if (page.error) co_return co_await refuse(context_id, request, find_status(*page.error), *page.error);
     for (const std::string& match : page.identifiers) {
       CAIRN_CO_TRY(const bool cancel, co_await cancelled(*request.message_id));

@@ -153,6 +153,8 @@ class Log {
   /// Blocking. The payload of a part, checked against its checksum; from the cache when it is there.
   /// Errors: io, corrupt, not_found.
   virtual Result<PartBytes> read(const Part& part) = 0;
+  /// The same when it is in the cache, else null. Does not block.
+  virtual PartBytes cached(const Part& part) = 0;
   /// Blocking. The commit record at a location.
   virtual Result<InstanceRecord> read_commit(const Location& location) = 0;
 

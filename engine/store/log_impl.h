@@ -37,6 +37,7 @@ class LogImpl final : public Log {
   Result<std::unique_ptr<InstanceWriter>> begin() override;
   Result<> append(std::shared_ptr<Event> event, CommitDone done) override;
   Result<PartBytes> read(const Part& part) override;
+  PartBytes cached(const Part& part) override { return reader_->cached(part); }
   Result<InstanceRecord> read_commit(const Location& location) override;
   Result<std::uint64_t> scrub(const std::function<void(const Fault&)>& fault,
                               const std::function<void(std::uint64_t, std::uint64_t)>& progress) override;

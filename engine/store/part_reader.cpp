@@ -82,16 +82,17 @@ Result<RecordHeader> PartReader::read_record(const Location& location, std::uint
   }
 }
 
+PartBytes PartReader::cached(const Part& part) {
+  const std::scoped_lock lock(mutex_);
+  const auto it = cache_.find({volume_segment(part.location), part.location.offset});
+  if (it == cache_.end() || it->second.crc != part.crc || it->second.bytes->size() != part.length) return nullptr;
+  uses_.splice(uses_.begin(), uses_, it->second.use);
+  return it->second.bytes;
+}
+
 Result<PartBytes> PartReader::read(const Part& part) {
+  if (auto known = cached(part)) return known;
   const Key key{volume_segment(part.location), part.location.offset};
-  {
-    const std::scoped_lock lock(mutex_);
-    const auto it = cache_.find(key);
-    if (it != cache_.end() && it->second.crc == part.crc && it->second.bytes->size() == part.length) {
-      uses_.splice(uses_.begin(), uses_, it->second.use);
-      return it->second.bytes;
-    }
-  }
   thread_local io::AlignedBytes scratch(kScratchBytes);
   io::AlignedBytes larger;
   const bool fits = std::uint64_t{part.length} + kRecordHeaderBytes + io::kBlockBytes <= kScratchBytes;

@@ -22,6 +22,7 @@ class PartReader {
 
   /// As Log.
   Result<PartBytes> read(const Part& part);
+  PartBytes cached(const Part& part);
   Result<InstanceRecord> read_commit(const Location& location);
 
   /// Segments that are gone are no longer kept open.

@@ -16,8 +16,10 @@
 namespace cairn::web {
 namespace {
 
-/// Up to this much is read before the answer begins, which saves a change of threads.
-constexpr std::uint64_t kReadAtOnceBytes = 4u << 20;
+using archive::Reach;
+
+/// Of one frame; more are not put together on a reactor.
+constexpr std::size_t kFewFragments = 256;
 
 struct Services {
   archive::Archive* archive;
@@ -140,10 +142,11 @@ std::string multipart_type(const FrameForm& form, const std::string& boundary) {
 }
 
 Result<Response> send_stored(const Services& services, const Wanted& wanted, const StoredPixels& pixels,
-                             const FrameForm& form, const std::string& boundary) {
+                             const FrameForm& form, const std::string& boundary, Reach reach) {
   std::vector<StreamItem> items;
   for (const std::uint64_t frame : wanted.frames) {
     CAIRN_TRY(const auto ranges, pixels.index.ranges(frame - 1));
+    if (reach == Reach::memory && ranges.size() > kFewFragments) return store::out_of_reach();
     std::uint64_t length = 0;
     for (const auto& range : ranges) length += range.length;
     std::string head = part_head(boundary, items.empty(), form.content_type(), length,
@@ -155,8 +158,8 @@ Result<Response> send_stored(const Services& services, const Wanted& wanted, con
   const std::string after = closing(boundary);
   Response response;
   response.length = length_of(items, after);
-  if (*response.length <= kReadAtOnceBytes) {
-    CAIRN_TRY(response.source, read_stored(*services.archive, std::move(items), after));
+  if (*response.length <= kReadAtOnceBytes && !services.budget->is_used_up()) {
+    CAIRN_TRY(response.source, read_stored(*services.archive, services.budget, std::move(items), after, reach));
   } else {
     response.source = make_stored_stream(*services.archive, *services.pool, services.budget, std::move(items), after);
   }
@@ -166,23 +169,23 @@ Result<Response> send_stored(const Services& services, const Wanted& wanted, con
 /// One frame as it is.
 Result<Response> send_whole(const Services& services, const StoredPixels& pixels,
                             const std::vector<codec::ByteRange>& ranges, const std::string& type,
-                            const std::string& etag) {
+                            const std::string& etag, Reach reach) {
   std::vector<ByteRange> pieces = web_ranges(ranges);
   std::uint64_t size = 0;
   for (const ByteRange& piece : pieces) size += piece.length;
   Response response =
       send_ranges(*services.archive, *services.pool, services.budget, {}, pixels.instance, pieces, type, etag);
-  if (size <= kReadAtOnceBytes) {
+  if (size <= kReadAtOnceBytes && !services.budget->is_used_up()) {
     std::vector<StreamItem> items;
     for (const ByteRange& piece : pieces) items.push_back({{}, pixels.instance, piece});
-    CAIRN_TRY(response.source, read_stored(*services.archive, std::move(items), {}));
+    CAIRN_TRY(response.source, read_stored(*services.archive, services.budget, std::move(items), {}, reach));
   }
   return response;
 }
 
-/// On the worker pool.
-Result<Response> prepare(const Services& services, Wanted wanted) {
-  CAIRN_TRY(auto instance, instance_of(*services.archive, wanted.place));
+/// On the worker pool; with Reach::memory in place, for what is sent as stored.
+Result<Response> prepare(const Services& services, const Wanted& wanted, Reach reach) {
+  CAIRN_TRY(auto instance, instance_of(*services.archive, wanted.place, reach));
   const auto* syntax = codec::find_transfer_syntax(instance.transfer_syntax_uid);
   if (syntax == nullptr) return error_response(406, fail(Errc::unsupported, "TransferSyntaxUID"));
   const bool single_possible = wanted.frames.size() == 1;
@@ -195,8 +198,9 @@ Result<Response> prepare(const Services& services, Wanted wanted) {
   etag += "-f" + wanted.list + (form->multipart ? "-m" : "-s") + (form->decoded ? "d" : "") +
           (form->encoded ? form->syntax_uid : "") + '"';
   if (!wanted.if_none_match.empty() && matches_etag(wanted.if_none_match, etag)) return unmodified(etag);
-  const auto found = services.pixels->of(std::move(instance));
+  const auto found = services.pixels->of(std::move(instance), reach);
   if (!found) {
+    if (store::is_out_of_reach(found.error())) return found.error();
     if (found.error() == Errc::missing) return fail(Errc::not_found, "frames: the instance has no pixel data");
     return stored_pixels_error(found.error(), "instance " + wanted.place.instance);
   }
@@ -212,19 +216,21 @@ Result<Response> prepare(const Services& services, Wanted wanted) {
       return stored_pixels_error(where.error(), "instance " + wanted.place.instance + ", frame " + wanted.list);
     }
     const auto& ranges = where.value();
-    if (wanted.range.empty()) return send_whole(services, *pixels, ranges, form->content_type(), etag);
+    if (reach == Reach::memory && ranges.size() > kFewFragments) return store::out_of_reach();
+    if (wanted.range.empty()) return send_whole(services, *pixels, ranges, form->content_type(), etag, reach);
     const bool stale = !wanted.if_range.empty() && wanted.if_range != etag;
     return send_ranges(*services.archive, *services.pool, services.budget, stale ? "" : wanted.range, pixels->instance,
                        web_ranges(ranges), form->content_type(), etag);
   }
+  if (!as_stored && reach == Reach::memory) return store::out_of_reach();
   const std::string boundary = new_boundary();
   const std::string type = form->multipart ? multipart_type(*form, boundary) : form->content_type();
   Response response;
   if (as_stored) {
-    CAIRN_TRY(response, send_stored(services, wanted, *pixels, *form, boundary));
+    CAIRN_TRY(response, send_stored(services, wanted, *pixels, *form, boundary, reach));
   } else {
     const std::string place = "instance " + wanted.place.instance + ", frame " + std::to_string(wanted.frames.front());
-    auto made = std::make_unique<MadeFrames>(services, pixels, std::move(wanted), std::move(*form), boundary);
+    auto made = std::make_unique<MadeFrames>(services, pixels, wanted, std::move(*form), boundary);
     if (const auto begun = made->begin(); !begun) return stored_pixels_error(begun.error(), place);
     response.source = std::move(made);
   }
@@ -250,7 +256,12 @@ Task<Response> frames(Services services, Request* request) {
   wanted.if_none_match = request->headers.joined("If-None-Match");
   wanted.if_range = request->headers.get("If-Range");
   wanted.range = request->headers.get("Range");
-  auto job = [services, wanted = std::move(wanted)]() mutable { return prepare(services, std::move(wanted)); };
+  constexpr std::size_t kFewFrames = 16;
+  if (wanted.frames.size() <= kFewFrames) {
+    auto at_once = prepare(services, wanted, Reach::memory);
+    if (at_once || !store::is_out_of_reach(at_once.error())) co_return at_once;
+  }
+  auto job = [services, wanted = std::move(wanted)] { return prepare(services, wanted, Reach::disk); };
   auto prepared = co_await services.pool->run(io::WorkClass::interactive, std::move(job));
   co_return prepared;
 }

@@ -142,8 +142,9 @@ Task<Response> retrieve(Services services, Request* request) {
 
 }  // namespace
 
-Result<archive::Instance> instance_of(archive::Archive& archive, const Resource& path) {
-  CAIRN_TRY(auto instance, archive.instance(path.instance));
+Result<archive::Instance> instance_of(archive::Archive& archive, const Resource& path, archive::Reach reach) {
+  CAIRN_TRY(auto instance, reach == archive::Reach::memory ? archive.instance_at_hand(path.instance)
+                                                           : archive.instance(path.instance));
   if (instance.study_instance_uid != path.study || instance.series_instance_uid != path.series) {
     return fail(Errc::not_found, "instance of this study and series");
   }

@@ -16,7 +16,8 @@ void add_retrieve_routes(Router& router, archive::Archive& archive, io::WorkerPo
                          std::shared_ptr<StreamBudget> budget);
 
 /// The instance that a path names. Blocking. Errors: not_found, also when it is in another study or series.
-Result<archive::Instance> instance_of(archive::Archive& archive, const Resource& path);
+Result<archive::Instance> instance_of(archive::Archive& archive, const Resource& path,
+                                      archive::Reach reach = archive::Reach::disk);
 
 /// "abc": of an instance's stored bytes.
 std::string etag_of(const archive::Instance& instance);

@@ -35,12 +35,13 @@ void append_match(Found& found, archive::Match&& match, Level level, const std::
 // Longer searches give what they have found, and where to go on.
 constexpr std::chrono::seconds kPatience{10};
 
-Result<Found> find_all(archive::Archive& archive, const Search& search, const std::string& base) {
+Result<Found> find_all(archive::Archive& archive, const Search& search, const std::string& base, archive::Reach reach) {
   Found found;
   if (!search.none) {
     archive::Query query = search.query;
     std::string place;
     query.place = &place;
+    query.reach = reach;
     const auto deadline = std::chrono::steady_clock::now() + kPatience;
     query.keep_going = [&] { return !(found.late = std::chrono::steady_clock::now() >= deadline); };
     CAIRN_TRYV(archive.find(query, [&](archive::Match&& match) {
@@ -74,8 +75,12 @@ Task<Response> search(archive::Archive* archive, io::WorkerPool* pool, Level lev
     co_return error_response(406, fail(Errc::unsupported, "Accept"), "on offer: application/dicom+json");
   }
   CAIRN_CO_TRY(auto parsed, parse_search(level, path, request->parameters));
-  auto job = [archive, parsed, base = base_url(*request)] { return find_all(*archive, parsed, base); };
-  auto result = co_await pool->run(io::WorkClass::interactive, std::move(job));
+  const std::string base = base_url(*request);
+  auto result = find_all(*archive, parsed, base, archive::Reach::memory);
+  if (!result && store::is_out_of_reach(result.error())) {
+    auto job = [archive, parsed, base] { return find_all(*archive, parsed, base, archive::Reach::disk); };
+    result = co_await pool->run(io::WorkClass::interactive, std::move(job));
+  }
   CAIRN_CO_TRY(auto found, std::move(result));
   Response response = Response::text(200, kDicomJson, std::move(found.json));
   response.headers.add("Cache-Control", "no-store");

@@ -22,7 +22,7 @@ std::unique_ptr<codec::ByteSource> open_pixels(archive::Archive& archive, const 
   return transcode::open_source(archive, *pixels.instance, pixels.syntax->deflated);
 }
 
-Result<std::shared_ptr<const StoredPixels>> PixelsCache::of(archive::Instance instance) {
+Result<std::shared_ptr<const StoredPixels>> PixelsCache::of(archive::Instance instance, archive::Reach reach) {
   {
     const std::scoped_lock lock(mutex_);
     const auto found = by_uid_.find(instance.sop_instance_uid);
@@ -36,6 +36,7 @@ Result<std::shared_ptr<const StoredPixels>> PixelsCache::of(archive::Instance in
       }
     }
   }
+  if (reach == archive::Reach::memory) return store::out_of_reach();
   auto made = std::make_shared<StoredPixels>();
   made->syntax = codec::find_transfer_syntax(instance.transfer_syntax_uid);
   if (made->syntax == nullptr) return fail(Errc::unsupported, "TransferSyntaxUID");

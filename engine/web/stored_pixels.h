@@ -38,8 +38,9 @@ class PixelsCache {
   explicit PixelsCache(archive::Archive& archive) : archive_(archive) {}
 
   /// Errors: not_found; missing (the instance has no pixel data); unsupported (an unknown transfer syntax); those of
-  /// FrameIndex::build().
-  Result<std::shared_ptr<const StoredPixels>> of(archive::Instance instance);
+  /// FrameIndex::build(); with Reach::memory, whatever is not kept is out of reach.
+  Result<std::shared_ptr<const StoredPixels>> of(archive::Instance instance,
+                                                 archive::Reach reach = archive::Reach::disk);
 
  private:
   using Entry = std::shared_ptr<const StoredPixels>;

@@ -21,7 +21,7 @@ class Walk {
       : archive_(archive), items_(std::move(items)), after_(std::move(after)), framing_(std::move(framing)) {}
 
   /// The next pieces: at least one, about `wanted` bytes; none at the end.
-  Result<Chunk> next(std::size_t wanted) {
+  Result<Chunk> next(std::size_t wanted, archive::Reach reach = archive::Reach::disk) {
     Chunk chunk;
     std::size_t bytes = 0;
     const auto add = [&](Piece piece) {
@@ -52,7 +52,8 @@ class Walk {
         ++index_;
         continue;
       }
-      CAIRN_TRY(auto view, reader_->view(item.range.first + done_));
+      const std::uint64_t at = item.range.first + done_;
+      CAIRN_TRY(auto view, reach == archive::Reach::memory ? reader_->view_at_hand(at) : reader_->view(at));
       if (view.bytes.empty()) return fail(Errc::truncated, "stored stream", item.range.first + done_);
       const auto length = std::min<std::uint64_t>(view.bytes.size(), item.range.length - done_);
       if (framing_) framing_->passed(view.bytes.first(static_cast<std::size_t>(length)));
@@ -97,7 +98,7 @@ class StoredStream final : public BodySource {
     std::size_t bytes = 0;
     for (const Piece& piece : chunk) bytes += piece.bytes.size();
     hold(bytes);
-    if (!chunk.empty() && !crowded()) start(executor);
+    if (!chunk.empty() && !budget_->is_used_up()) start(executor);
     co_return chunk;
   }
 
@@ -110,14 +111,13 @@ class StoredStream final : public BodySource {
     std::optional<Result<Chunk>> ready;
   };
 
-  bool crowded() const noexcept { return budget_->held_bytes.load(std::memory_order_relaxed) > budget_->limit_bytes; }
   void hold(std::size_t bytes) noexcept {
     budget_->held_bytes.fetch_add(bytes - held_, std::memory_order_relaxed);  // wraps: a difference
     held_ = bytes;
   }
   void start(const asio::any_io_executor& executor) {
     fetch_ = std::make_shared<Fetch>(executor);
-    const std::size_t wanted = crowded() ? 1 : kBatchBytes;
+    const std::size_t wanted = budget_->is_used_up() ? 1 : kBatchBytes;
     pool_.submit(io::WorkClass::interactive, [walk = walk_, fetch = fetch_, executor, wanted]() mutable {
       if (fetch->unwanted.load(std::memory_order_relaxed)) return;
       auto batch = std::make_shared<Result<Chunk>>(walk->next(wanted));
@@ -150,11 +150,18 @@ std::vector<ByteRange> cut_out(const std::vector<ByteRange>& pieces, ByteRange w
 
 class ReadySource final : public BodySource {
  public:
-  explicit ReadySource(Chunk chunk) : chunk_(std::move(chunk)) {}
+  ReadySource(Chunk chunk, std::shared_ptr<StreamBudget> budget)
+      : chunk_(std::move(chunk)), budget_(std::move(budget)) {
+    for (const Piece& piece : chunk_) held_ += piece.bytes.size();
+    budget_->held_bytes.fetch_add(held_, std::memory_order_relaxed);
+  }
+  ~ReadySource() override { budget_->held_bytes.fetch_sub(held_, std::memory_order_relaxed); }
   Task<Chunk> next() override { co_return std::exchange(chunk_, {}); }
 
  private:
   Chunk chunk_;
+  std::shared_ptr<StreamBudget> budget_;
+  std::size_t held_ = 0;
 };
 
 }  // namespace
@@ -166,16 +173,17 @@ std::unique_ptr<BodySource> make_stored_stream(archive::Archive& archive, io::Wo
   return std::make_unique<StoredStream>(pool, std::move(budget), std::move(walk));
 }
 
-Result<std::unique_ptr<BodySource>> read_stored(archive::Archive& archive, std::vector<StreamItem> items,
-                                                std::string after) {
+Result<std::unique_ptr<BodySource>> read_stored(archive::Archive& archive, std::shared_ptr<StreamBudget> budget,
+                                                std::vector<StreamItem> items, std::string after,
+                                                archive::Reach reach) {
   Walk walk(archive, std::move(items), std::move(after), nullptr);
   Chunk chunk;
   while (true) {
-    CAIRN_TRY(auto more, walk.next(SIZE_MAX));
+    CAIRN_TRY(auto more, walk.next(SIZE_MAX, reach));
     if (more.empty()) break;
     for (Piece& piece : more) chunk.push_back(std::move(piece));
   }
-  return std::unique_ptr<BodySource>(std::make_unique<ReadySource>(std::move(chunk)));
+  return std::unique_ptr<BodySource>(std::make_unique<ReadySource>(std::move(chunk), std::move(budget)));
 }
 
 std::string_view range_of(const Request& request, std::string_view etag) noexcept {
@@ -210,6 +218,12 @@ Response send_ranges(archive::Archive& archive, io::WorkerPool& pool, std::share
   response.length = size;
   std::vector<StreamItem> items;
   for (const ByteRange& piece : pieces) items.push_back({{}, instance, piece});
+  if (size <= kReadAtOnceBytes && !budget->is_used_up()) {
+    if (auto ready = read_stored(archive, budget, items, {}, archive::Reach::memory)) {
+      response.source = std::move(ready).value();
+      return response;
+    }
+  }
   response.source = make_stored_stream(archive, pool, std::move(budget), std::move(items), {});
   return response;
 }

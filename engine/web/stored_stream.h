@@ -19,7 +19,12 @@ namespace cairn::web {
 struct StreamBudget {
   std::atomic<std::size_t> held_bytes{0};  ///< relaxed: a measure, no ordering
   std::size_t limit_bytes = 64u << 20;
+
+  bool is_used_up() const noexcept { return held_bytes.load(std::memory_order_relaxed) > limit_bytes; }
 };
+
+/// Up to this much is read before the answer begins, which saves a change of threads.
+inline constexpr std::uint64_t kReadAtOnceBytes = 4u << 20;
 
 struct StreamItem {
   std::string before;  ///< sent in front
@@ -42,16 +47,17 @@ std::unique_ptr<BodySource> make_stored_stream(archive::Archive& archive, io::Wo
                                                std::shared_ptr<StreamBudget> budget, std::vector<StreamItem> items,
                                                std::string after, std::unique_ptr<StreamFraming> framing = nullptr);
 
-/// The same, read at once, for short answers: saves a change of threads. Blocking. Errors: io, corrupt, truncated.
-Result<std::unique_ptr<BodySource>> read_stored(archive::Archive& archive, std::vector<StreamItem> items,
-                                                std::string after);
+/// The same, read at once, for short answers: saves a change of threads. Blocking with Reach::disk. Errors: io,
+/// corrupt, truncated, out of reach.
+Result<std::unique_ptr<BodySource>> read_stored(archive::Archive& archive, std::shared_ptr<StreamBudget> budget,
+                                                std::vector<StreamItem> items, std::string after, archive::Reach reach);
 
 /// The Range field that counts for a representation with this entity tag: none when If-Range names another one
 /// (RFC 9110 §13.1.5).
 std::string_view range_of(const Request& request, std::string_view etag) noexcept;
 
 /// An answer of the concatenated pieces of the instance, or of what the Range field `range` asks of them: 200, 206 or
-/// 416. Short ones are read at once: call it on the worker pool.
+/// 416.
 Response send_ranges(archive::Archive& archive, io::WorkerPool& pool, std::shared_ptr<StreamBudget> budget,
                      std::string_view range, std::shared_ptr<const archive::Instance> instance,
                      std::vector<ByteRange> pieces, std::string_view content_type, std::string_view etag);

@@ -34,13 +34,19 @@ struct Tuning {
   std::size_t block_bytes;
   bool memtable_filter;  // point look-ups of absent keys on the ingest path
   bool blobs;
+  // Read key by key for every answer: filters and indexes of its files stay in memory, blocks find their keys by hash.
+  bool point_reads;
 };
 constexpr Tuning kTuning[] = {
-    {Family::meta, "default", 0, 4096, false, false},     {Family::instance, "instance", 12, 8192, true, true},
-    {Family::header, "header", 12, 32768, false, true},   {Family::series, "series", 12, 8192, false, false},
-    {Family::study, "study", 12, 8192, true, false},      {Family::list, "list", 12, 8192, true, false},
-    {Family::history, "history", 0, 32768, false, true},  {Family::removed, "removed", 0, 32768, false, true},
-    {Family::changes, "changes", 0, 16384, false, false},
+    {Family::meta, "default", 0, 4096, false, false, false},
+    {Family::instance, "instance", 12, 8192, true, true, true},
+    {Family::header, "header", 12, 32768, false, true, false},
+    {Family::series, "series", 12, 8192, false, false, true},
+    {Family::study, "study", 12, 8192, true, false, true},
+    {Family::list, "list", 12, 8192, true, false, true},
+    {Family::history, "history", 0, 32768, false, true, false},
+    {Family::removed, "removed", 0, 32768, false, true, false},
+    {Family::changes, "changes", 0, 16384, false, false, false},
 };
 static_assert(std::size(kTuning) == kFamilies);
 
@@ -84,6 +90,10 @@ rocksdb::ColumnFamilyOptions family_options(const Tuning& t, const std::shared_p
   table.cache_index_and_filter_blocks_with_high_priority = true;
   table.pin_l0_filter_and_index_blocks_in_cache = true;
   table.optimize_filters_for_memory = true;
+  if (t.point_reads) {
+    table.metadata_cache_options.unpartitioned_pinning = rocksdb::PinningTier::kAll;
+    table.data_block_index_type = rocksdb::BlockBasedTableOptions::kDataBlockBinaryAndHash;
+  }
   if (t.filter_bits > 0) table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(t.filter_bits));
   o.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   return o;
@@ -132,7 +142,15 @@ const char* name_of(Family family) noexcept {
   return family == Family::meta ? "meta" : kTuning[static_cast<std::size_t>(family)].name;
 }
 
+rocksdb::ReadOptions read_options(const rocksdb::Snapshot* snapshot, Reach reach) {
+  rocksdb::ReadOptions options;
+  options.snapshot = snapshot;
+  if (reach == Reach::memory) options.read_tier = rocksdb::kBlockCacheTier;
+  return options;
+}
+
 Error translate(const rocksdb::Status& status, const char* where) noexcept {
+  if (status.IsIncomplete()) return out_of_reach();
   if (status.IsCorruption()) return fail(Errc::corrupt, where);
   if (status.IsNoSpace()) return fail(Errc::out_of_space, where);
   if (status.IsIOError() || status.IsPathNotFound()) return fail(Errc::io, where);
@@ -210,11 +228,9 @@ Database::~Database() {
 }
 
 Result<bool> Database::get(Family family, std::string_view key, rocksdb::PinnableSlice& value,
-                           const rocksdb::Snapshot* snapshot) const {
-  rocksdb::ReadOptions options;
-  options.snapshot = snapshot;
+                           const rocksdb::Snapshot* snapshot, Reach reach) const {
   value.Reset();
-  const rocksdb::Status status = db_->Get(options, handle(family), slice(key), &value);
+  const rocksdb::Status status = db_->Get(read_options(snapshot, reach), handle(family), slice(key), &value);
   if (status.ok()) return true;
   if (status.IsNotFound()) return false;
   return translate(status, "reading the index");

@@ -13,6 +13,7 @@
 #include <rocksdb/write_batch.h>
 
 #include "engine/core/result.h"
+#include "engine/store/reach.h"
 
 namespace cairn::store {
 
@@ -47,7 +48,7 @@ class Database {
 
   /// False when there is no such key. `snapshot` may be null.
   Result<bool> get(Family family, std::string_view key, rocksdb::PinnableSlice& value,
-                   const rocksdb::Snapshot* snapshot) const;
+                   const rocksdb::Snapshot* snapshot, Reach reach = Reach::disk) const;
   /// One atomic step without RocksDB's write-ahead log. `mark` is reported by persisted() once it is on disk; it grows.
   Result<> write(rocksdb::WriteBatch& batch, std::uint64_t mark);
   /// Blocking: what was written before the call is on disk after it. Writes may go on beside it.
@@ -68,6 +69,9 @@ class Database {
   rocksdb::DB* db_ = nullptr;
   std::array<rocksdb::ColumnFamilyHandle*, kFamilies> handles_{};
 };
+
+/// For reads that go so far.
+rocksdb::ReadOptions read_options(const rocksdb::Snapshot* snapshot, Reach reach);
 
 /// `where` is a literal naming the step.
 Error translate(const rocksdb::Status& status, const char* where) noexcept;

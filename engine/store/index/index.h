@@ -68,7 +68,7 @@ class Index final : public Applier, public Catalogue {
   const std::string& rebuilt_because() const noexcept;
 
   /// A consistent picture of the index at one sequence.
-  IndexView view() const;
+  IndexView view(Reach reach = Reach::disk) const;
   /// SeriesRow::version, 0 when there is no such series. No snapshot: a few microseconds.
   Sequence series_version(std::string_view study_uid, std::string_view series_uid) const;
 

@@ -11,10 +11,11 @@
 namespace cairn::store {
 
 struct IndexView::Reader {
-  explicit Reader(const Index::State& s) : state(s), db(*s.database), snapshot(&db.rocks()) {}
+  Reader(const Index::State& s, Reach r) : state(s), db(*s.database), reach(r), snapshot(&db.rocks()) {}
 
   const Index::State& state;
   const Database& db;
+  const Reach reach;
   mutable rocksdb::ManagedSnapshot snapshot;
 
   // What is damaged on the way out is remembered, so that the next start rebuilds.
@@ -24,7 +25,7 @@ struct IndexView::Reader {
   }
 
   Result<bool> get(Family family, std::string_view key, rocksdb::PinnableSlice& value) const {
-    auto found = db.get(family, key, value, snapshot.snapshot());
+    auto found = db.get(family, key, value, snapshot.snapshot(), reach);
     if (!found) return damaged(found.error());
     return found;
   }
@@ -39,13 +40,33 @@ struct IndexView::Reader {
     return std::optional<Row>(std::move(decoded).value());
   }
 
+  // Several keys in one step: neighbours are read once, and files that have none of them are skipped together.
+  // `visit(index, value)` for each that there is answers Result<bool>: false stops.
+  template <class Visit>
+  Result<> get_all(Family family, const std::vector<std::string>& keys, Visit&& visit) const {
+    std::vector<rocksdb::Slice> names;
+    names.reserve(keys.size());
+    for (const std::string& key : keys) names.push_back(slice(key));
+    std::vector<rocksdb::PinnableSlice> values(keys.size());
+    std::vector<rocksdb::Status> statuses(keys.size());
+    db.rocks().MultiGet(read_options(snapshot.snapshot(), reach), db.handle(family), names.size(), names.data(),
+                        values.data(), statuses.data());
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      if (statuses[i].IsNotFound()) continue;
+      if (!statuses[i].ok()) return damaged(translate(statuses[i], "reading the index"));
+      Result<bool> more = visit(i, text_of(values[i]));
+      if (!more) return damaged(more.error());
+      if (!more.value()) break;
+    }
+    return outcome::success();
+  }
+
   // `visit(key, value)` answers Result<bool>: false stops.
   template <class Visit>
   Result<> scan(Family family, std::string_view prefix, Visit&& visit) const {
     const std::string end = keys::after_prefix(prefix);
     const rocksdb::Slice upper = slice(end);
-    rocksdb::ReadOptions options;
-    options.snapshot = snapshot.snapshot();
+    rocksdb::ReadOptions options = read_options(snapshot.snapshot(), reach);
     if (!end.empty()) options.iterate_upper_bound = &upper;
     const std::unique_ptr<rocksdb::Iterator> it(db.rocks().NewIterator(options, db.handle(family)));
     for (it->Seek(slice(prefix)); it->Valid(); it->Next()) {
@@ -68,8 +89,8 @@ IndexView::IndexView(std::unique_ptr<Reader> reader) : reader_(std::move(reader)
 IndexView::~IndexView() = default;
 IndexView::IndexView(IndexView&&) noexcept = default;
 
-IndexView Index::view() const {
-  return IndexView(std::make_unique<IndexView::Reader>(*state_));
+IndexView Index::view(Reach reach) const {
+  return IndexView(std::make_unique<IndexView::Reader>(*state_, reach));
 }
 
 Result<std::optional<InstanceRow>> IndexView::instance(std::string_view sop_uid) const {
@@ -92,6 +113,14 @@ Result<std::optional<SeriesRow>> IndexView::series(std::string_view study_uid, s
 }
 Result<std::optional<StudyRow>> IndexView::study(std::string_view study_uid) const {
   return reader_->row<StudyRow>(Family::study, study_uid);
+}
+Result<std::vector<std::optional<StudyRow>>> IndexView::studies(const std::vector<std::string>& study_uids) const {
+  std::vector<std::optional<StudyRow>> out(study_uids.size());
+  CAIRN_TRYV(reader_->get_all(Family::study, study_uids, [&](std::size_t i, std::string_view value) -> Result<bool> {
+    CAIRN_TRY(out[i], StudyRow::decode(value));
+    return true;
+  }));
+  return out;
 }
 Result<std::optional<PatientRow>> IndexView::patient(std::string_view patient_id) const {
   return reader_->row<PatientRow>(Family::list, keys::patient(patient_id));
@@ -140,8 +169,7 @@ class RocksRange final : public IndexView::ListRange {
  public:
   RocksRange(const IndexView::Reader& reader, std::string begin, std::string end)
       : reader_(reader), end_(std::move(end)), upper_(slice(end_)) {
-    rocksdb::ReadOptions options;
-    options.snapshot = reader.snapshot.snapshot();
+    rocksdb::ReadOptions options = read_options(reader.snapshot.snapshot(), reader.reach);
     if (!end_.empty()) options.iterate_upper_bound = &upper_;
     iterator_.reset(reader.db.rocks().NewIterator(options, reader.db.handle(Family::list)));
     iterator_->Seek(slice(begin));
@@ -211,29 +239,17 @@ Result<> IndexView::each_instance(Uid study_uid, Uid series_uid,
                                   const std::function<bool(InstanceRow&&)>& visit) const {
   CAIRN_TRY(const auto since, live_since(study_uid, series_uid));
   if (!since) return outcome::success();
-  // The rows are looked up in groups: RocksDB reads neighbours once and skips absent files together.
   constexpr std::size_t kGroup = 64;
   std::vector<std::string> uids;
   bool more = true;
   const auto look_up = [&]() -> Result<> {
-    std::vector<rocksdb::Slice> names;
-    for (const std::string& uid : uids) names.push_back(slice(uid));
-    std::vector<rocksdb::PinnableSlice> values(uids.size());
-    std::vector<rocksdb::Status> statuses(uids.size());
-    rocksdb::ReadOptions options;
-    options.snapshot = reader_->snapshot.snapshot();
-    reader_->db.rocks().MultiGet(options, reader_->db.handle(Family::instance), names.size(), names.data(),
-                                 values.data(), statuses.data());
-    for (std::size_t i = 0; i < uids.size() && more; ++i) {
-      if (!statuses[i].ok()) {
-        const bool absent = statuses[i].IsNotFound();
-        return reader_->damaged(absent ? fail(Errc::corrupt, "instance of an index header")
-                                       : translate(statuses[i], "reading the index"));
-      }
-      auto row = InstanceRow::decode(uids[i], text_of(values[i]));
-      if (!row) return reader_->damaged(row.error());
-      more = visit(std::move(row).value());
-    }
+    std::size_t found = 0;
+    CAIRN_TRYV(reader_->get_all(Family::instance, uids, [&](std::size_t i, std::string_view value) -> Result<bool> {
+      if (i != found++) return fail(Errc::corrupt, "instance of an index header");
+      CAIRN_TRY(InstanceRow row, InstanceRow::decode(uids[i], value));
+      return more = visit(std::move(row));
+    }));
+    if (more && found != uids.size()) return reader_->damaged(fail(Errc::corrupt, "instance of an index header"));
     uids.clear();
     return outcome::success();
   };

@@ -1,5 +1,6 @@
 // Reading the index: look-ups and ranges over one consistent picture of it. Any thread; each view one thread at a time.
-// The index outlives its views. Visitors return false to stop. Errors everywhere: io, corrupt.
+// The index outlives its views. Visitors return false to stop. Errors everywhere: io, corrupt, and what is out of
+// reach.
 #pragma once
 
 #include <functional>
@@ -11,6 +12,7 @@
 
 #include "engine/store/index/changes.h"
 #include "engine/store/index/rows.h"
+#include "engine/store/reach.h"
 
 namespace cairn::store {
 
@@ -24,6 +26,8 @@ class IndexView {
   Result<std::optional<InstanceRow>> instance(std::string_view sop_uid) const;
   Result<std::optional<SeriesRow>> series(std::string_view study_uid, std::string_view series_uid) const;
   Result<std::optional<StudyRow>> study(std::string_view study_uid) const;
+  /// Of each, in order; costs less than one by one.
+  Result<std::vector<std::optional<StudyRow>>> studies(const std::vector<std::string>& study_uids) const;
   Result<std::optional<PatientRow>> patient(std::string_view patient_id) const;
   /// The stored header of a current instance, serialized.
   Result<std::string> header(const InstanceRow& row) const;

@@ -51,7 +51,18 @@ TEST_F(ArchiveTest, AnInstanceOfManyPartsIsReadAnywhere) {
     EXPECT_EQ(instance.digest, digest128(as_bytes(stream)));
     EXPECT_EQ(stored_stream(archive(), instance), stream);
   }
+  open();
+  {
+    const auto again = archive().open(archive().instance(s.sop).value());
+    const auto at_hand = again->view_at_hand(300'000);
+    ASSERT_FALSE(at_hand);
+    EXPECT_TRUE(store::is_out_of_reach(at_hand.error()));
+    ASSERT_TRUE(again->view(300'000));
+  }
   const auto reader = archive().open(archive().instance(s.sop).value());
+  const auto at_hand = reader->view_at_hand(300'000);
+  ASSERT_TRUE(at_hand);
+  EXPECT_EQ(as_text(at_hand.value().bytes), stream.substr(300'000, at_hand.value().bytes.size()));
   for (const std::uint64_t offset :
        {0ull, 1ull, 262'000ull, 262'144ull, 3'333'333ull, static_cast<unsigned long long>(stream.size() - 3)}) {
     std::string got(300'000, '\0');
@@ -120,8 +131,8 @@ TEST_F(ArchiveTest, AllRealFilesComeBackAndAreFoundAndSurviveReopening) {
   EXPECT_EQ(dump(), live);
 }
 
-// An unmounted volume is an empty directory, or none. The index knows better, and a new volume of the same id would take
-// stores that nobody finds again once the disk is back.
+// An unmounted volume is an empty directory, or none. The index knows better, and a new volume of the same id would
+// take stores that nobody finds again once the disk is back.
 TEST_F(ArchiveTest, AVolumeOfWhichNothingIsLeftIsNotMadeAnew) {
   options_.log.volumes = {{0, options_.directory / "disk"}};
   open();

@@ -272,6 +272,75 @@ TEST_F(QueryTest, ReturnsWhatIsAskedForFromAnywhereInTheHeader) {
   }
 }
 
+TEST_F(QueryTest, LittleThatIsInMemoryIsAnsweredInPlace) {
+  fill();
+  const auto same = [&](Query query, std::size_t matches) {
+    const auto all = uids(query);
+    EXPECT_EQ(all.size(), matches);
+    query.reach = Reach::memory;
+    EXPECT_EQ(uids(query), all);
+  };
+  const auto out_of_reach = [&](Query query, int line) {
+    query.reach = Reach::memory;
+    const auto found = archive().find(query, [](Match&&) { return true; });
+    EXPECT_TRUE(!found && store::is_out_of_reach(found.error())) << line;
+  };
+  Query query;
+  query.study_uids = {"1.2", "1.3", "1.9"};
+  same(query, 2);
+  query = {};
+  query.patient_ids = {"A1"};
+  same(query, 1);
+  query = {};
+  query.keys = {{tags::AccessionNumber, VR::SH, {"X3", "X1"}, {}}};
+  same(query, 2);
+  query = {};
+  query.level = Level::instance;
+  query.instance_uids = {"1.1.1.1"};
+  same(query, 1);
+  EXPECT_EQ(archive().instance_at_hand("1.1.1.1").value().sop_instance_uid, "1.1.1.1");
+
+  out_of_reach({}, __LINE__);
+  query = {};
+  query.keys = {{tags::PatientName, VR::PN, {"doe*"}, {}}};
+  out_of_reach(query, __LINE__);
+  query = {};
+  query.study_uids = std::vector<std::string>(17, "1.2");
+  out_of_reach(query, __LINE__);
+  query = {};
+  query.study_uids = {"1.2"};
+  query.keys = {{tags::PatientName, VR::PN, {std::string(300, '*') + 'x'}, {}}};
+  out_of_reach(query, __LINE__);
+  for (int i = 10; i < 30; ++i) put({"2." + std::to_string(i), "Many^Times", "M", "20240101", "10", ""});
+  query = {};
+  query.patient_ids = {"M"};
+  out_of_reach(query, __LINE__);
+  EXPECT_EQ(uids(query).size(), 20u);
+}
+
+TEST_F(QueryTest, MatchesOfSeveralGroupsComeInOrderAndOnce) {
+  std::vector<std::string> expected;
+  for (int i = 10; i < 99; ++i) {
+    const std::string two = std::to_string(i);
+    put({"3." + two, i % 3 == 0 ? "Group^A=Group^B" : "Group^" + two, "G" + two, "2024" + std::to_string(1001 + i % 28),
+         "10", ""});
+    expected.push_back("3." + two);
+  }
+  auto named = by(tags::PatientName, VR::PN, {"group*"});
+  std::sort(named.begin(), named.end());
+  EXPECT_EQ(named, expected);
+  const auto all = uids({});
+  EXPECT_EQ(all.size(), expected.size());
+  std::vector<std::string> paged;
+  for (std::size_t offset = 0; offset < all.size(); offset += 13) {
+    Query query;
+    query.offset = offset;
+    query.limit = 13;
+    for (auto& uid : uids(query)) paged.push_back(std::move(uid));
+  }
+  EXPECT_EQ(paged, all);
+}
+
 TEST_F(QueryTest, BrokenKeysAreRefusedAndCostLittle) {
   fill();
   EXPECT_EQ(refused({{tags::StudyDate, VR::DA, {"20240112-20240110"}, {}}}), Errc::malformed);

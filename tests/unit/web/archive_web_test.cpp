@@ -1,5 +1,7 @@
 // The web server over the real archive and real files: in over POST, back over DICOMweb, bit for bit, and as pictures.
+#include <future>
 #include <set>
+#include <thread>
 
 #include <boost/json.hpp>
 #include <gmock/gmock.h>
@@ -95,6 +97,42 @@ TEST_F(ArchiveWeb, GivesASeriesAsOneBodyAndItsMetadataFromTheIndex) {
   ASSERT_EQ(studies.size(), 1u);
   EXPECT_EQ(studies[0].at("00201208").at("Value").at(0).to_number<std::size_t>(), stored.size());
   EXPECT_THAT(get("/").body, HasSubstr("/studies/" + study.substr(study.rfind('/') + 1)));
+}
+
+TEST_F(ArchiveWeb, WhatIsInMemoryIsAnsweredWhileThePoolIsBusy) {
+  const auto stored = post_all({"volumes/ct-gantry-tilt-4/dicom"});
+  ASSERT_FALSE(stored.empty());
+  const std::string frame = stored[0].path + "/frames/1";
+  const std::size_t study_at = std::string("/dicom-web/studies/").size();
+  const std::string study = stored[0].path.substr(study_at, stored[0].path.find("/series/") - study_at);
+  const std::string search = "/dicom-web/studies?StudyInstanceUID=" + study;
+  const TestClient::Fields single{{"Accept", "application/octet-stream"}};
+  const Reply before = get(frame, single);
+  ASSERT_EQ(before.status, 200) << before.body;
+
+  std::promise<void> end;
+  const auto until = end.get_future().share();
+  std::atomic<std::size_t> busy{0};
+  for (std::size_t i = 0; i < server_->pool().threads(); ++i) {
+    server_->pool().submit(io::WorkClass::interactive, [&busy, until] {
+      ++busy;
+      until.wait_for(std::chrono::seconds(20));
+      --busy;
+    });
+  }
+  while (busy < server_->pool().threads()) std::this_thread::yield();
+  const Reply again = get(frame, single);
+  EXPECT_EQ(again.status, 200);
+  EXPECT_TRUE(again.body == before.body);
+  const Reply many = get(frame);
+  EXPECT_EQ(many.status, 200);
+  EXPECT_NE(many.body.find(before.body), std::string::npos);
+  const Reply found = get(search);
+  EXPECT_EQ(found.status, 200);
+  EXPECT_EQ(json::parse(found.body).as_array().size(), 1u);
+  EXPECT_EQ(busy, server_->pool().threads());  // none of it waited for them
+  end.set_value();
+  while (busy > 0) std::this_thread::yield();
 }
 
 TEST_F(ArchiveWeb, ShowsPlanesOfARealSeries) {

@@ -52,5 +52,8 @@ Server& ServerHarness::server() {
 std::uint16_t ServerHarness::port() {
   return state_->server->port();
 }
+io::WorkerPool& ServerHarness::pool() {
+  return state_->pool;
+}
 
 }  // namespace cairn::web::testing

@@ -16,6 +16,7 @@ class ServerHarness {
 
   Server& server();
   std::uint16_t port();
+  io::WorkerPool& pool();
 
  private:
   struct State;
