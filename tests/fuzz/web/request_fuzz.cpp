@@ -34,7 +34,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (warning.find_first_of("\"\r\n\\") != std::string::npos) std::abort();
     }
   }
-  const auto volume = web::parse_volume_query({"1.2", "1.3", ""}, target.value().parameters);
-  if (volume && volume.value().render.viewpoint && volume.value().render.orientation) std::abort();
+  for (const bool in_3d : {false, true}) {
+    const auto volume = web::parse_volume_query({"1.2", "1.3", ""}, in_3d, target.value().parameters);
+    if (volume && volume.value().render.viewpoint && volume.value().render.orientation) std::abort();
+  }
   return 0;
 }
