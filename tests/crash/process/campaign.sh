@@ -25,6 +25,7 @@ python3 power_cut.py --disk forgetful --lie none --expect-loss
 python3 power_cut.py --disk forgetful --lie late --expect-loss
 python3 failing_disk.py --rounds "$few"
 python3 full_disk.py
+python3 compaction.py --rounds "$some"
 python3 flipped_bits.py --flips $((2 * rounds))
 python3 lost_index.py
 python3 removal_races.py --rounds "$some"
