@@ -232,6 +232,8 @@ bool fits(const VolumeView& v, const IndexPlane& plane) {
 
 RowKernel choose_affine_row(const VolumeView& v, const IndexPlane& plane) noexcept {
   if (!fits(v, plane)) return &affine_row_scalar;
+  // Before it is chosen, each entry asks the processor anew, at every call: 40 us a row on a virtual machine.
+  if (!hwy::GetChosenTarget().IsInitialized()) hwy::GetChosenTarget().Update(hwy::SupportedTargets());
   switch (v.type) {
     case VoxelType::uint8:
       return &HWY_DYNAMIC_DISPATCH(row_uint8);

@@ -337,6 +337,21 @@ TEST(Sampling, EveryInstructionSetGivesTheSameBytes) {
   same_bytes_on_every_instruction_set<float>(VoxelType::float32);
 }
 
+// A kernel that is taken before anything ran must not ask the processor again at each of its calls.
+TEST(Sampling, TheFirstKernelOfAProcessIsTheOneOfLaterPlanes) {
+  Stack s;
+  const Volume volume = filled<std::int16_t>(assemble(stack(s)).value().volumes.at(0).layout, VoxelType::int16,
+                                             [](auto, auto, auto) { return 1; });
+  std::mt19937 random(3);
+  const Plane plane = random_plane(random, volume.view().geometry, Interpolation::linear);
+  const IndexPlane q = index_plane(volume.view().geometry, plane, {});
+  hwy::GetChosenTarget().DeInit();
+  const cpu::RowKernel first = cpu::choose_affine_row(volume.view(), q);
+  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  ASSERT_NE(first, &cpu::affine_row_scalar);
+  EXPECT_EQ(cpu::choose_affine_row(volume.view(), q), first);
+}
+
 TEST(Slab, EveryInstructionSetAndThreadCountGivesTheSameBytes) {
   for (const Shape shape : {kStraight, kDrifting}) {
     const Volume volume = noise_volume(shape);
