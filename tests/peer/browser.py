@@ -139,8 +139,24 @@ class Browser(unittest.TestCase):
         with open(job, 'w') as f:
             json.dump({'app': APP, 'chromium': CHROMIUM, 'dicomweb': base + '/dicom-web', 'pages': [address for address, *_ in self.pages(base)], 'study': self.prepared.study,
                        'series': self.prepared.series, 'patient': 'BROWSER', 'shots': shots}, f)
-        began = time.monotonic()
-        done = subprocess.run(['node', os.path.join(CLIENTS, 'browser.cjs'), job], capture_output=True, text=True, timeout=300)
+        # What the decoder gave must be right at once. The application may paint late, or once more after it seemed done: a canvas
+        # that is wrong three times is wrong.
+        for attempt in (1, 2, 3):
+            began = time.monotonic()
+            done = subprocess.run(['node', os.path.join(CLIENTS, 'browser.cjs'), job], capture_output=True, text=True, timeout=300)
+            seen, shown, unlike = self.read(done, shots, protocol)
+            if not unlike:
+                break
+            print(f'{protocol}, attempt {attempt}: ' + '; '.join(unlike))
+        self.assertEqual(unlike, [])
+        left = {key: name for key, (name, *_) in self.prepared.expected.items() if key[0] not in shown}
+        self.assertEqual(sorted(left.values()), [], 'instances that were never shown')
+        self.assertEqual(len(seen['images']), 18, 'three frames of ten, else all')
+        self.judge_pages(self.pages(base), seen['pages'])
+        print(f'{protocol}: {len(seen["images"])} frames, {len(seen["answers"])} answers, {time.monotonic() - began:.0f} s; {done.stderr.split()}')
+
+    def read(self, done, shots, protocol):
+        """(what was seen, the instances shown, what is wrong on the canvas) of one visit."""
         self.assertEqual(done.returncode, 0, done.stdout[-2000:] + done.stderr[-2000:])
         seen = json.loads(done.stdout)
         if self.keep:
@@ -153,19 +169,19 @@ class Browser(unittest.TestCase):
         self.assertEqual([a for a in seen['answers'] if a[0] >= 400 and not (a[0] == 422 and '/renderedmpr?' in a[2])], [])
         self.assertIn('BROWSER', seen['list'])
         self.assertIn('02-Jan-2024', seen['list'])
-        left, shown = dict(self.prepared.expected), set()
+        expected, shown, unlike = dict(self.prepared.expected), set(), []
         for i, image in enumerate(seen['images']):
             uid, frame = image['imageId'].split('/instances/')[1].split('/frames/')
-            name, pixels, slope, intercept = left.pop((uid, int(frame)))
+            name, pixels, slope, intercept = expected.pop((uid, int(frame)))
             shown.add(uid)
             with self.subTest(series=name, frame=frame, image=i):
-                self.judge(image, os.path.join(shots, str(i)), pixels, slope, intercept)
-        self.assertEqual([left[key][0] for key in left if key[0] not in shown], [], 'instances that were never shown')
-        self.assertEqual(len(seen['images']), 18, 'three frames of ten, else all')
-        self.judge_pages(self.pages(base), seen['pages'])
-        print(f'{protocol}: {len(seen["images"])} frames, {len(seen["answers"])} answers, {time.monotonic() - began:.0f} s; {done.stderr.split()}')
+                wrong = self.judge(image, os.path.join(shots, str(i)), pixels, slope, intercept)
+                if wrong:
+                    unlike.append(f'{name} frame {frame}: {wrong}')
+        return seen, shown, unlike
 
     def judge(self, image, name, pixels, slope, intercept):
+        """Asserts what was decoded; returns what is wrong on the canvas, or nothing."""
         kinds = {'Int16Array': 'i2', 'Uint16Array': 'u2', 'Uint8Array': 'u1', 'Uint8ClampedArray': 'u1', 'Int8Array': 'i1', 'Float32Array': 'f4'}
         samples = numpy.fromfile(name + '.samples', dtype='<' + kinds[image['kind']]).astype(numpy.float64)
         wanted = pixels.astype(numpy.float64)
@@ -188,13 +204,15 @@ class Browser(unittest.TestCase):
         v, u = numpy.mgrid[0:canvas.shape[0], 0:canvas.shape[1]]
         x, y = numpy.linalg.solve(numpy.stack([step_x, step_y], axis=1), numpy.stack([(u + .5 - origin[0]).ravel(), (v + .5 - origin[1]).ravel()]))
         inside = (x >= 1) & (x <= columns - 2) & (y >= 1) & (y <= rows - 2)
-        self.assertGreater(inside.mean(), .3, 'the picture fills little of the canvas')
+        if inside.mean() <= .3:
+            return f'the picture fills {inside.mean():.0%} of the canvas'
         shown = canvas.reshape(-1, 3)[inside]
         expected = numpy.broadcast_to(sampled(shades, x[inside], y[inside]), shown.shape)
         self.assertGreater(expected.std(), 5, 'a picture of nothing')
         difference = numpy.abs(shown - expected)
-        self.assertLess(difference.mean(), 2.5)
-        self.assertLess(numpy.percentile(difference, 95), 12)
+        if difference.mean() >= 2.5 or numpy.percentile(difference, 95) >= 12:
+            return f'off by {difference.mean():.1f} on the whole, window {image["range"]}, shown {shown.min():.0f} to {shown.max():.0f}'
+        return None
 
     def pages(self, base):
         """(address, where it leads, the frames shown there or how many pictures) of links to a study, a series, an instance, a frame."""

@@ -81,15 +81,28 @@ async function showAll({ uid }) {
     await viewport.setImageIdIndex(index);
     const image = await until('the image', () => viewport.csImage && viewport.csImage.imageId === ids[index] && viewport.csImage);
     viewport.resetProperties();
-    viewport.render();
-    await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
     const samples = image.voxelManager ? image.voxelManager.getScalarData() : image.getPixelData();
-    const canvas = viewport.getCanvas(), { imageData, dimensions } = viewport.getImageData();
-    const corner = (i, j) => viewport.worldToCanvas(imageData.indexToWorld([i, j, 0])).map((x) => x * window.devicePixelRatio);
+    const look = async () => {
+      viewport.render();
+      await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+      const canvas = viewport.getCanvas(), { imageData, dimensions } = viewport.getImageData();
+      const corner = (i, j) => viewport.worldToCanvas(imageData.indexToWorld([i, j, 0])).map((x) => x * window.devicePixelRatio);
+      return {
+        dimensions, range: viewport.getProperties().voiRange, invert: viewport.getProperties().invert,
+        corners: [corner(0, 0), corner(image.columns - 1, 0), corner(0, image.rows - 1)], canvas: window.shown(canvas, canvas.width, canvas.height),
+      };
+    };
+    // The application goes on with its layout and windows for a while: what it has come to counts.
+    let still = 0, shows = await look();
+    for (const end = Date.now() + 30000; still < 3 && Date.now() < end;) {
+      await new Promise((resolve) => setTimeout(resolve, 80));
+      const next = await look();
+      still = JSON.stringify(next) === JSON.stringify(shows) ? still + 1 : 0;
+      shows = next;
+    }
     seen.push({
-      imageId: ids[index], kind: samples.constructor.name, color: image.color, dimensions, range: viewport.getProperties().voiRange, invert: viewport.getProperties().invert,
-      corners: [corner(0, 0), corner(image.columns - 1, 0), corner(0, image.rows - 1)], samples: window.base64(samples.buffer.slice(samples.byteOffset, samples.byteOffset + samples.byteLength)),
-      canvas: window.shown(canvas, canvas.width, canvas.height),
+      imageId: ids[index], kind: samples.constructor.name, color: image.color, ...shows,
+      samples: window.base64(samples.buffer.slice(samples.byteOffset, samples.byteOffset + samples.byteLength)),
     });
   }
   return seen;
