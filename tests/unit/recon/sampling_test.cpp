@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <hwy/targets.h>
 
+#include "instruction_sets.h"
 #include "phantom.h"
 #include "recon/cpu/row_kernel.h"
 
@@ -279,18 +280,6 @@ TEST(Slab, MatchesTheReferenceOverObliquePosesInEveryGeometry) {
     EXPECT_GT(inside, 4'000u);
     EXPECT_LE(unlike, 4u) << "shape " << shape;  // samples within 2^-17 voxel of the border
   }
-}
-
-// Runs `body` once for each instruction set that this build has and this machine can run.
-template <class Body>
-void for_each_instruction_set(Body body) {
-  for (const std::int64_t target : hwy::SupportedAndGeneratedTargets()) {
-    hwy::SetSupportedTargetsForTest(target);
-    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
-    body(std::string(cpu::vector_target()));
-  }
-  hwy::SetSupportedTargetsForTest(0);
-  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
 }
 
 template <class T>

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 #include <hwy/targets.h>
 
+#include "instruction_sets.h"
 #include "phantom.h"
 
 namespace cairn::recon {
@@ -182,17 +183,6 @@ TEST(Scene, ProjectionsAreTheGreatestLeastAndMeanOfTheRay) {
     }
     EXPECT_GT(met, 500);
   }
-}
-
-template <class Body>
-void for_each_instruction_set(Body body) {
-  for (const std::int64_t target : hwy::SupportedAndGeneratedTargets()) {
-    hwy::SetSupportedTargetsForTest(target);
-    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
-    body(std::string(cpu::vector_target()));
-  }
-  hwy::SetSupportedTargetsForTest(0);
-  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
 }
 
 TEST(Scene, JumpingOverWhatIsEmptyChangesNoByte) {
